@@ -1,0 +1,1 @@
+"""Doors and wiring: HTTP, command line, Python. The only reader of the environment."""

@@ -1,0 +1,1 @@
+"""The HTTP addresses, one file per reader."""

@@ -1,0 +1,1 @@
+"""What happened, proven; and how good and fair a model is. Owns the database."""

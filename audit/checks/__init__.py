@@ -1,0 +1,1 @@
+"""The checks a model passes through, one question per file."""

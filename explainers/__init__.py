@@ -1,0 +1,1 @@
+"""Why a number came out: exact attributions where exactness exists, honest error bars elsewhere."""

@@ -1,0 +1,1 @@
+"""What people decide: verdicts, permits, reviews, and the serving they allow."""

@@ -1,0 +1,1 @@
+"""Which models exist: submissions, versions, and the store that keeps them."""

@@ -1,0 +1,1 @@
+"""What is told to whom: figures, pages, letters, in Chinese and in English."""

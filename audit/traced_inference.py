@@ -1,0 +1,395 @@
+"""One governed decision: purpose, de-identification, score, explanation, caps, and a durable trace before the answer.
+
+Protective and permissive answers fail in opposite directions. An alarm never waits for explainer or log:
+it leaves with a flag. Anything that lets work go on is refused when its trace cannot be kept.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import numpy as np
+import numpy.typing as npt
+
+from audit.deidentify import deidentified
+from audit.trace import DecisionTrace, encode_trace
+from audit.trace_log import Draft, Receipt, TraceSink
+from explainers.explanation import Explanation
+from explainers.predictor import Predictor
+from explainers.weight_shares import Capped, hold_caps
+from policies.declaration import Protective
+from policies.deidentification import DeidentificationPlan
+from policies.errors import Sentence
+from policies.feature_caps import FeatureCaps, OnExceed
+from policies.permitted_use import PurposeRules, require_permitted
+from policies.tiers import Tier
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+
+logger = logging.getLogger("mingjing.inference")
+
+PENDING = "explanation_pending"
+UNLOGGED = "unlogged"
+SPOOLED = "spooled"
+CAPPED = "capped"
+CLIP_KEPT_ALARM = "clip_kept_alarm"
+HANDED_OVER = "handed_over"
+REVIEW = "review_required"
+LAPSED = "permit_lapsed"
+REPLAY_CLOCK = "replay_clock"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServedModel:
+    """One permitted version with everything a decision needs.
+
+    `lapsed` says that the permit ended within its grace: flagged alarms leave, all else is refused.
+    `review_alarms` is the officer's condition that a person looks at every alarm.
+    """
+
+    name: str
+    version: str
+    artifact_digest: str
+    rulebook_digest: str
+    tier: Tier
+    site: str
+    predictor: Predictor
+    threshold: float
+    protective: Protective
+    caps: FeatureCaps
+    plan: DeidentificationPlan
+    review_alarms: bool = False
+    lapsed: bool = False
+
+    def alarms(self, scores: Floats) -> Bools:
+        """Whether each score is on the protective side; a score that is not a number is."""
+        above = scores >= self.threshold
+        side = above if self.protective is Protective.AT_OR_ABOVE else ~above
+        return np.asarray(side | ~np.isfinite(scores))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """Who asks what for. `subjects` are pseudonyms, one per row; `times` declare a replay clock, one per row."""
+
+    purpose: str
+    caller: str
+    subjects: Sequence[str | None] | None = None
+    times: Sequence[datetime] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The answer for one row.
+
+    `score` is the score of record (after caps), `raw_score` the model's own; `verdict` True is the
+    protective side. `id` is None only for an alarm whose trace could not be kept anywhere.
+    """
+
+    id: str | None
+    score: float
+    raw_score: float
+    verdict: bool
+    flags: tuple[str, ...]
+    contributions: Floats
+    base: float
+    unit: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowProblem:
+    """Why a row got no answer."""
+
+    row: int
+    says: Sentence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """Answers in the order of the rows, None where a row was refused, and the reasons."""
+
+    decisions: tuple[Decision | None, ...]
+    problems: tuple[RowProblem, ...]
+
+
+@dataclass
+class _Rows:
+    """What is known so far about the rows that can be scored."""
+
+    X: Floats
+    margins: Floats
+    scores: Floats
+    record: Floats
+    verdicts: Bools
+    explanation: Explanation | None
+    capped: Capped | None
+    flags: list[list[str]]
+    refused: dict[int, Sentence] = field(default_factory=dict)
+
+
+class TracedInference:
+    """Decides rows with a permitted model and keeps a trace of each before answering."""
+
+    def __init__(self, sink: TraceSink, purposes: PurposeRules, spool: TraceSink | None = None) -> None:
+        self._sink = sink
+        self._purposes = purposes
+        self._spool = spool
+
+    def decide(self, served: ServedModel, X: Floats, asked: Asked) -> Decided:
+        """Decide every row of `X`.
+
+        Parameters
+        ----------
+        X : array of shape (n_rows, n_features)
+            Columns in the order of the model's features; NaN is a missing reading.
+
+        Raises
+        ------
+        PurposeRefused
+            When the purpose is not one this house serves.
+        """
+        # A decision is made in this order:
+        #   1. the purpose is allowed,
+        #   2. the row is de-identified,
+        #   3. it is scored and explained; an explanation exists only if it adds up,
+        #   4. capped features are held to their caps,
+        #   5. the verdict is the protective one where raw and capped score disagree,
+        #   6. the trace is durable,
+        #   7. the answer leaves.
+        purpose = require_permitted(asked.purpose, self._purposes)  # (1)
+        clean = deidentified(X, served.predictor.feature_names, served.plan)  # (2)
+        finite = ~np.isinf(clean).any(axis=1)
+        places = np.flatnonzero(finite)
+        rows = _explained(served, clean[places])  # (3)
+        _hold(served, rows)  # (4) (5)
+        receipts = self._keep(served, rows, places, asked, purpose)  # (6)
+        return _answers(rows, places, receipts, len(X))  # (7)
+
+    def _keep(
+        self, served: ServedModel, rows: _Rows, places: npt.NDArray[np.intp], asked: Asked, purpose: str
+    ) -> list[Receipt | None]:
+        kept = [i for i in range(len(rows.X)) if i not in rows.refused]
+        drafts = [_draft(served, rows, i, int(places[i]), asked, purpose) for i in kept]
+        receipts: list[Receipt | None] = [None] * len(rows.X)
+        if not drafts:
+            return receipts
+        try:
+            made: Sequence[Receipt | None] = self._sink.append(drafts)
+        except Exception as error:  # noqa: BLE001 - whatever broke the log, an alarm still has to leave
+            logger.error("the log did not take %d traces: %s", len(drafts), type(error).__name__)
+            made = self._without_log(rows, kept, drafts)
+        for i, receipt in zip(kept, made, strict=True):
+            receipts[i] = receipt
+        return receipts
+
+    def _without_log(self, rows: _Rows, kept: list[int], drafts: list[Draft]) -> list[Receipt | None]:
+        """Let alarms leave with a flag, through the spool where there is one; refuse the rest."""
+        made: list[Receipt | None] = []
+        for i, draft in zip(kept, drafts, strict=True):
+            if not rows.verdicts[i]:
+                rows.refused[i] = NO_TRACE
+                made.append(None)
+                continue
+            made.append(self._spooled(draft))
+            rows.flags[i].append(SPOOLED if made[-1] is not None else UNLOGGED)
+        return made
+
+    def _spooled(self, draft: Draft) -> Receipt | None:
+        if self._spool is None:
+            return None
+        try:
+            return self._spool.append([draft])[0]
+        except Exception as error:  # noqa: BLE001 - a full disk must not hold an alarm back
+            logger.error("the spool did not take a trace: %s", type(error).__name__)
+            return None
+
+
+NO_TRACE = Sentence(
+    en="the trace could not be kept, so only alarms are answered now; hand this case to a person",
+    zh="无法保存决策留痕，此时仅放行报警；请将本次判断转交人工处理",
+)
+NO_EXPLANATION = Sentence(
+    en="no explanation could be made, so only alarms are answered; hand this case to a person",
+    zh="无法生成解释，此时仅放行报警；请将本次判断转交人工处理",
+)
+OVER_CAP = Sentence(
+    en="a personal feature weighs more than the rulebook allows; this case is handed to a person",
+    zh="个人特征的权重超出规则上限，本次判断已转交人工处理",
+)
+LAPSED_PERMIT = Sentence(
+    en="the permit has lapsed; within its grace only flagged alarms are answered; fall back to manual control",
+    zh="许可已到期，宽限期内仅放行带标记的报警，请转为人工控制",
+)
+INFINITE = Sentence(
+    en="a reading is infinite; send a finite number, or null for a missing reading",
+    zh="读数为无穷大；请提供有限数值，缺失读数请用 null",
+)
+
+
+def _explained(served: ServedModel, X: Floats) -> _Rows:
+    predictor = served.predictor
+    explanation: Explanation | None
+    try:
+        explanation = predictor.explain(X)
+        margins = explanation.scores
+    except Exception as error:  # noqa: BLE001 - whatever broke the explainer, an alarm still has to leave
+        logger.error("the explainer of %s failed: %s", served.name, type(error).__name__)
+        explanation = None
+        margins = predictor.margins(X)
+    scores = predictor.score_of(margins)
+    rows = _Rows(
+        X=X,
+        margins=margins,
+        scores=scores,
+        record=scores.copy(),
+        verdicts=served.alarms(scores),
+        explanation=explanation,
+        capped=None,
+        flags=[[] for _ in range(len(X))],
+    )
+    if explanation is None:
+        for i in range(len(X)):
+            rows.flags[i].append(PENDING)
+            if not rows.verdicts[i]:
+                rows.refused[i] = NO_EXPLANATION
+    return rows
+
+
+def _hold(served: ServedModel, rows: _Rows) -> None:
+    """Hold the caps, then settle verdicts and flags."""
+    if rows.explanation is not None and served.caps.caps:
+        rows.capped = hold_caps(rows.explanation, served.caps)
+        capped_scores = served.predictor.score_of(rows.capped.margins)
+        capped_alarms = served.alarms(capped_scores)
+        for i in np.flatnonzero(rows.capped.exceeded):
+            _hold_row(served, rows, int(i), bool(capped_alarms[i]))
+        if served.caps.on_exceed is OnExceed.CLIP:
+            # An alarm that only the clip would clear stands; a clip that raises one counts as well.
+            rows.verdicts = rows.verdicts | capped_alarms
+            rows.record = np.where(rows.capped.exceeded, capped_scores, rows.scores)
+    for i in range(len(rows.X)):
+        if served.lapsed:
+            rows.flags[i].append(LAPSED)
+            if not rows.verdicts[i]:
+                rows.refused.setdefault(i, LAPSED_PERMIT)
+        if served.review_alarms and rows.verdicts[i]:
+            rows.flags[i].append(REVIEW)
+
+
+def _hold_row(served: ServedModel, rows: _Rows, i: int, capped_alarm: bool) -> None:
+    if served.caps.on_exceed is OnExceed.HAND_OVER:
+        rows.flags[i].append(HANDED_OVER)
+        if not rows.verdicts[i]:
+            rows.refused[i] = OVER_CAP
+        return
+    rows.flags[i].append(CAPPED)
+    if rows.verdicts[i] and not capped_alarm:
+        rows.flags[i].extend([CLIP_KEPT_ALARM, HANDED_OVER])
+
+
+def _draft(served: ServedModel, rows: _Rows, i: int, place: int, asked: Asked, purpose: str) -> Draft:
+    subject = asked.subjects[place] if asked.subjects is not None else None
+    flags = list(rows.flags[i])
+    time = None
+    if asked.times is not None:
+        time = asked.times[place]
+        flags.append(REPLAY_CLOCK)
+        rows.flags[i].append(REPLAY_CLOCK)
+    trace = _trace(served, rows, i, subject, tuple(flags), asked.caller, purpose)
+    return Draft(
+        kind="decision",
+        payload=encode_trace(trace),
+        model=served.name,
+        version=served.version,
+        artifact_digest=served.artifact_digest,
+        rulebook_digest=served.rulebook_digest,
+        subject=subject,
+        actor=asked.caller,
+        site=served.site or None,
+        score=float(rows.record[i]),
+        verdict=bool(rows.verdicts[i]),
+        flags=tuple(flags),
+        time=time,
+    )
+
+
+def _trace(
+    served: ServedModel, rows: _Rows, i: int, subject: str | None, flags: tuple[str, ...], caller: str, purpose: str
+) -> DecisionTrace:
+    why = rows.explanation
+    clipped = rows.capped is not None and CAPPED in flags
+    return DecisionTrace(
+        model=served.name,
+        version=served.version,
+        artifact_digest=served.artifact_digest,
+        rulebook_digest=served.rulebook_digest,
+        purpose=purpose,
+        site=served.site,
+        subject=subject,
+        caller=caller,
+        feature_names=served.predictor.feature_names,
+        inputs=rows.X[i],
+        texts={},
+        unit=served.predictor.unit,
+        method=why.method if why is not None else "pending",
+        base=_base(why, i),
+        contributions=why.contributions[i] if why is not None else np.zeros(0),
+        standard_error=why.standard_error[i] if why is not None and why.standard_error is not None else None,
+        margin=float(rows.margins[i]),
+        score=float(rows.scores[i]),
+        threshold=served.threshold,
+        verdict=bool(rows.verdicts[i]),
+        capped_contributions=rows.capped.contributions[i] if clipped and rows.capped is not None else None,
+        capped_score=float(rows.record[i]) if clipped else None,
+        cap_shares=_cap_shares(served, rows, i),
+        protective=served.protective.value,
+        flags=flags,
+    )
+
+
+def _base(why: Explanation | None, i: int) -> float:
+    if why is None:
+        return 0.0
+    return float(why.base) if why.base.ndim == 0 else float(why.base[i])
+
+
+def _cap_shares(served: ServedModel, rows: _Rows, i: int) -> dict[str, float]:
+    if rows.capped is None:
+        return {}
+    names = served.predictor.feature_names
+    return {name: float(rows.capped.shares_before[i, names.index(name)]) for name in served.caps.caps}
+
+
+def _answers(rows: _Rows, places: npt.NDArray[np.intp], receipts: list[Receipt | None], n: int) -> Decided:
+    decisions: list[Decision | None] = [None] * n
+    problems = []
+    answered = set(int(place) for place in places)
+    problems.extend(RowProblem(row=row, says=INFINITE) for row in range(n) if row not in answered)
+    for i, place in enumerate(int(p) for p in places):
+        if i in rows.refused:
+            problems.append(RowProblem(row=place, says=rows.refused[i]))
+        else:
+            decisions[place] = _decision(rows, i, receipts[i])
+    return Decided(decisions=tuple(decisions), problems=tuple(sorted(problems, key=lambda problem: problem.row)))
+
+
+def _decision(rows: _Rows, i: int, receipt: Receipt | None) -> Decision:
+    why = rows.explanation
+    clipped = rows.capped is not None and CAPPED in rows.flags[i]
+    contributions = np.zeros(0)
+    if why is not None:
+        contributions = rows.capped.contributions[i] if clipped and rows.capped is not None else why.contributions[i]
+    return Decision(
+        id=receipt.id if receipt is not None else None,
+        score=float(rows.record[i]),
+        raw_score=float(rows.scores[i]),
+        verdict=bool(rows.verdicts[i]),
+        flags=tuple(rows.flags[i]),
+        contributions=contributions,
+        base=_base(why, i),
+        unit=why.unit if why is not None else "",
+    )

@@ -1,0 +1,129 @@
+"""Who may do what: a plain table of role and action, and the scope of a site."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from policies.errors import NotFound, Refused, Sentence
+
+
+class Role(StrEnum):
+    """What a person or program is here for. Each account has exactly one."""
+
+    ML_ENGINEER = "ml_engineer"
+    DSO = "dso"
+    COMMITTEE = "committee"
+    REVIEWER = "reviewer"
+    REGULATOR = "regulator"
+    EMPLOYEE = "employee"
+    SERVICE = "service"
+    TESTER = "tester"
+    ADMIN = "admin"
+
+
+class Action(StrEnum):
+    """What can be asked of the house."""
+
+    SUBMIT = "submit"
+    READ_SUBMISSIONS = "read_submissions"
+    GIVE_VERDICT = "give_verdict"
+    SUSPEND = "suspend"
+    PREDICT = "predict"
+    READ_DECISIONS = "read_decisions"
+    READ_OWN_DECISIONS = "read_own_decisions"
+    EXPORT_EVIDENCE = "export_evidence"
+    REVIEW = "review"
+    APPEAL = "appeal"
+    READ_REPORTS = "read_reports"
+    HOLD = "hold"
+    MANAGE_PEOPLE = "manage_people"
+
+
+MAY: dict[Role, frozenset[Action]] = {
+    Role.ML_ENGINEER: frozenset({Action.SUBMIT, Action.READ_SUBMISSIONS, Action.READ_REPORTS}),
+    Role.DSO: frozenset(
+        {
+            Action.READ_SUBMISSIONS,
+            Action.GIVE_VERDICT,
+            Action.SUSPEND,
+            Action.READ_DECISIONS,
+            Action.EXPORT_EVIDENCE,
+            Action.REVIEW,
+            Action.READ_REPORTS,
+            Action.HOLD,
+        }
+    ),
+    Role.COMMITTEE: frozenset(
+        {Action.READ_SUBMISSIONS, Action.GIVE_VERDICT, Action.READ_DECISIONS, Action.READ_REPORTS}
+    ),
+    Role.REVIEWER: frozenset({Action.READ_DECISIONS, Action.REVIEW, Action.READ_REPORTS}),
+    Role.REGULATOR: frozenset(
+        {
+            Action.READ_SUBMISSIONS,
+            Action.READ_DECISIONS,
+            Action.EXPORT_EVIDENCE,
+            Action.READ_REPORTS,
+            Action.HOLD,
+        }
+    ),
+    Role.EMPLOYEE: frozenset({Action.READ_OWN_DECISIONS, Action.APPEAL, Action.READ_REPORTS}),
+    Role.SERVICE: frozenset({Action.PREDICT}),
+    Role.TESTER: frozenset({Action.PREDICT}),
+    Role.ADMIN: frozenset({Action.MANAGE_PEOPLE}),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Who asks. `site` None means every site; `subject` ties an employee to his pseudonym in the data."""
+
+    name: str
+    role: Role
+    site: str | None = None
+    subject: str | None = None
+    purpose: str | None = None
+
+    def may(self, action: Action) -> bool:
+        """Whether the role allows the action at all, whatever the object."""
+        return action in MAY[self.role]
+
+    def sees_site(self, site: str | None) -> bool:
+        """Whether an object of this site is inside the person's scope."""
+        return self.site is None or self.site == site
+
+
+class NotAllowed(Refused):
+    """The role does not allow this action."""
+
+    def __init__(self, person: Person, action: Action) -> None:
+        able = ", ".join(role.value for role, actions in MAY.items() if action in actions)
+        super().__init__(
+            Sentence(
+                en=f"{person.name} is {person.role.value}; '{action.value}' is for {able}",
+                zh=f"{person.name} 的角色为 {person.role.value}，“{action.value}”仅限 {able}",
+            )
+        )
+        self.person, self.action = person, action
+
+
+def require(person: Person, action: Action) -> None:
+    """Raise `NotAllowed` unless the person's role allows the action."""
+    if not person.may(action):
+        raise NotAllowed(person, action)
+
+
+def require_site(person: Person, site: str | None, kind: str, identifier: str) -> None:
+    """Raise `NotFound` unless the object's site is in the person's scope: foreign looks like absent."""
+    if not person.sees_site(site):
+        raise absent(kind, identifier)
+
+
+def absent(kind: str, identifier: str) -> NotFound:
+    """Return the one error for what does not exist and for what the caller may not see."""
+    return NotFound(
+        Sentence(
+            en=f"there is no {kind} '{identifier}' here, or it is outside your scope",
+            zh=f"此处没有 {kind}“{identifier}”，或不在您的权限范围内",
+        )
+    )

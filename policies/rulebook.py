@@ -22,12 +22,14 @@ BUILT_IN = Path(__file__).parent / "rules" / "rulebook.toml"
 
 @dataclass(frozen=True, kw_only=True)
 class PermitRules:
-    """How long a permit may run by tier, who decides, and what a check without a conclusion means."""
+    """How long a permit may run by tier, who decides, which findings stand in the way of any approval, and
+    what a check without a conclusion means: "note", "reason" or "blocks"."""
 
     longest_days: Mapping[Tier, int]
     grace_hours: float
     deciders: Mapping[Tier, tuple[str, ...]]
     inconclusive: Mapping[Tier, str]
+    blocking: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,6 +189,7 @@ def _permits(table: Mapping[str, Any]) -> PermitRules:
         grace_hours=min(float(table["grace_hours"]), 24.0),
         deciders=MappingProxyType({tier: tuple(roles) for tier, roles in _by_tier(table["deciders"]).items()}),
         inconclusive=MappingProxyType(_by_tier(table["inconclusive"])),
+        blocking=tuple(table["blocking"]),
     )
 
 

@@ -1,0 +1,245 @@
+"""Which artifact may run now: permits by artifact digest, and vetoes that end them for good."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from sqlalchemy import Connection, insert, select, update
+
+from audit.database import Database
+from audit.entries import Clock, microseconds_of, moment_of
+from governance.conditions import Conditions, read_conditions
+from governance.tables import epoch, permits, submissions, vetoes
+from policies.errors import Refused, Sentence
+from policies.tiers import Tier
+
+FALLBACK = "manual_control"
+
+
+class PermitState(StrEnum):
+    """Whether a permit lets its artifact run."""
+
+    LIVE = "live"
+    SUSPENDED = "suspended"
+    ENDED = "ended"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Permit:
+    """An officer's leave for one artifact to decide, until a day, under conditions."""
+
+    id: str
+    submission: str
+    model: str
+    version: str
+    artifact_digest: str
+    rulebook_digest: str
+    tier: Tier
+    since: datetime
+    until: datetime
+    conditions: Conditions
+    state: PermitState
+
+
+class MayNotRun(Refused):
+    """This artifact has no live permit. The plant falls back to manual control."""
+
+    fallback = FALLBACK
+
+    def __init__(self, model: str, why: Sentence, reason: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"'{model}' may not run: {why.en}; fall back to manual control",
+                zh=f"“{model}”不得运行：{why.zh}；请转为人工控制",
+            )
+        )
+        self.model, self.reason = model, reason
+
+
+@dataclass(frozen=True)
+class _Book:
+    """One consistent picture of permits and vetoes."""
+
+    epoch: int
+    by_model: dict[str, tuple[Permit, ...]]
+    vetoed: dict[str, str]
+    newest: dict[str, str]  # artifact digest of each model's newest submission
+
+
+class PermitBook:
+    """Answers the permit question from memory and looks at the database at most every `fresh_for` seconds.
+
+    A verdict given in another process is seen within that time; one given in this process at once,
+    through `forget`.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, monotonic: Callable[[], float], *, fresh_for: float = 0.25
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._monotonic = monotonic
+        self._fresh_for = fresh_for
+        self._lock = threading.Lock()
+        self._book: _Book | None = None
+        self._looked = float("-inf")
+
+    def forget(self) -> None:
+        """Read the database at the next question."""
+        self._looked = float("-inf")
+
+    def live(self, model: str, grace: timedelta) -> tuple[Permit, bool]:
+        """Return the permit under which `model` runs, and whether it has lapsed within its grace.
+
+        Raises
+        ------
+        MayNotRun
+            When the model is unknown, vetoed, suspended, never approved, or lapsed beyond the grace.
+        """
+        book = self._current()
+        now = self._clock()
+        held = book.by_model.get(model, ())
+        for permit in held:
+            if permit.artifact_digest in book.vetoed or permit.state is not PermitState.LIVE:
+                continue
+            if now < permit.until:
+                return permit, False
+            if now < permit.until + grace:
+                return permit, True
+        raise self._refusal(model, book, held, now)
+
+    def require_unvetoed(self, model: str, digest: str) -> None:
+        """Raise `MayNotRun` when this artifact was vetoed, under whatever name."""
+        book = self._current()
+        if digest in book.vetoed:
+            raise _vetoed(model, digest, book.vetoed[digest])
+
+    def permits(self) -> tuple[Permit, ...]:
+        """Return every permit ever given, newest first within a model."""
+        return tuple(permit for held in self._current().by_model.values() for permit in held)
+
+    def _refusal(self, model: str, book: _Book, held: tuple[Permit, ...], now: datetime) -> MayNotRun:
+        for permit in held:
+            if permit.artifact_digest in book.vetoed:
+                return _vetoed(model, permit.artifact_digest, book.vetoed[permit.artifact_digest])
+        for permit in held:
+            if permit.state is PermitState.SUSPENDED:
+                return MayNotRun(
+                    model,
+                    Sentence(en=f"version {permit.version} is suspended", zh=f"第 {permit.version} 版已暂停"),
+                    "suspended",
+                )
+            if permit.state is PermitState.LIVE and permit.until <= now:
+                return MayNotRun(
+                    model,
+                    Sentence(
+                        en=f"the permit of version {permit.version} ended on {permit.until:%Y-%m-%d %H:%M} UTC",
+                        zh=f"第 {permit.version} 版的许可已于 {permit.until:%Y-%m-%d %H:%M} UTC 到期",
+                    ),
+                    "lapsed",
+                )
+        newest = book.newest.get(model)
+        if newest in book.vetoed:
+            return _vetoed(model, newest, book.vetoed[newest])
+        if newest is not None:
+            return MayNotRun(
+                model,
+                Sentence(en="no version of it holds a permit", zh="没有任何版本获得许可"),
+                "not_permitted",
+            )
+        return MayNotRun(
+            model, Sentence(en="no model of this name was ever submitted", zh="从未提交过该名称的模型"), "unknown"
+        )
+
+    def _current(self) -> _Book:
+        book = self._book
+        if book is not None and self._monotonic() - self._looked < self._fresh_for:
+            return book
+        with self._lock:
+            if self._book is not None and self._monotonic() - self._looked < self._fresh_for:
+                return self._book
+            with self._database.reading() as connection:
+                now = read_epoch(connection)
+                if self._book is None or self._book.epoch != now:
+                    self._book = _read_book(connection, now)
+            self._looked = self._monotonic()
+            return self._book
+
+
+def _vetoed(model: str, digest: str, reason: str) -> MayNotRun:
+    return MayNotRun(
+        model,
+        Sentence(
+            en=f"its artifact {digest[:12]} was vetoed ({reason})", zh=f"其模型文件 {digest[:12]} 已被否决（{reason}）"
+        ),
+        "vetoed",
+    )
+
+
+def _read_book(connection: Connection, now: int) -> _Book:
+    by_model: dict[str, list[Permit]] = {}
+    for row in connection.execute(select(permits).order_by(permits.c.since.desc(), permits.c.id.desc())):
+        by_model.setdefault(row.model, []).append(
+            Permit(
+                id=row.id,
+                submission=row.submission,
+                model=row.model,
+                version=row.version,
+                artifact_digest=row.artifact_digest,
+                rulebook_digest=row.rulebook_digest,
+                tier=Tier(row.tier),
+                since=moment_of(row.since),
+                until=moment_of(row.until),
+                conditions=read_conditions(json.loads(row.conditions)),
+                state=PermitState(row.state),
+            )
+        )
+    vetoed = {row.artifact_digest: row.reason for row in connection.execute(select(vetoes))}
+    # A vetoed submission that never had a permit is refused as vetoed, not as merely unapproved.
+    in_order = select(submissions.c.model, submissions.c.artifact_digest).order_by(submissions.c.submitted_at)
+    newest = {row.model: row.artifact_digest for row in connection.execute(in_order)}
+    return _Book(
+        epoch=now, by_model={name: tuple(held) for name, held in by_model.items()}, vetoed=vetoed, newest=newest
+    )
+
+
+def read_epoch(connection: Connection) -> int:
+    """Return the number that grows with every change of permits, vetoes or submissions."""
+    return int(connection.execute(select(epoch.c.value).where(epoch.c.name == "permits")).scalar() or 0)
+
+
+def bump_epoch(connection: Connection) -> None:
+    """Tell every process that permits changed. Call it in the transaction that changes them."""
+    done = connection.execute(update(epoch).where(epoch.c.name == "permits").values(value=epoch.c.value + 1))
+    if done.rowcount == 0:
+        connection.execute(insert(epoch).values(name="permits", value=1))
+
+
+def give_permit(connection: Connection, permit: Permit) -> None:
+    """Write a permit and end every other live one of the same model, in one transaction."""
+    connection.execute(
+        update(permits)
+        .where(permits.c.model == permit.model, permits.c.state != PermitState.ENDED.value)
+        .values(state=PermitState.ENDED.value)
+    )
+    connection.execute(
+        insert(permits).values(
+            id=permit.id,
+            submission=permit.submission,
+            model=permit.model,
+            version=permit.version,
+            artifact_digest=permit.artifact_digest,
+            rulebook_digest=permit.rulebook_digest,
+            tier=int(permit.tier),
+            since=microseconds_of(permit.since),
+            until=microseconds_of(permit.until),
+            conditions=json.dumps(permit.conditions.as_json(), ensure_ascii=False),
+            state=permit.state.value,
+        )
+    )
+    bump_epoch(connection)

@@ -1,0 +1,258 @@
+"""The predict path: a live permit for this artifact's digest, or a refusal that says what to fall back to."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import numpy as np
+
+from audit.deidentify import pseudonym
+from audit.entries import Clock, Draft, TraceSink
+from audit.traced_inference import Asked, Decided, ServedModel, TracedInference
+from explainers.matrix import as_matrix
+from governance.permits import MayNotRun, Permit, PermitBook
+from governance.statements import statement
+from governance.submissions import SubmissionBook
+from model_registry.loading import load_predictor
+from model_registry.store import ArtifactAltered, ModelStore
+from policies.deidentification import plan_for
+from policies.errors import Fault, Malformed, Refused, Sentence
+from policies.feature_caps import caps_for
+from policies.permitted_use import PurposeRefused, require_permitted
+from policies.roles import Action, Person, require, require_site
+from policies.rulebook import Rulebook
+
+logger = logging.getLogger("mingjing.serving")
+
+VERIFY_EVERY = 1.0
+"""Seconds after which the registered artifact is compared with its digest again."""
+
+
+@dataclass
+class _Loaded:
+    """A permitted version in memory, and when its artifact was last seen unaltered."""
+
+    served: ServedModel
+    verified: float
+
+
+class WrongPurpose(Refused):
+    """The caller's token is bound to another purpose than the one stated."""
+
+
+class Serving:
+    """Decides rows for callers. The same object stands behind HTTP, command line and Python."""
+
+    def __init__(
+        self,
+        *,
+        permits: PermitBook,
+        book: SubmissionBook,
+        store: ModelStore,
+        log: TraceSink,
+        inference: TracedInference,
+        rulebook: Rulebook,
+        clock: Clock,
+        monotonic: Callable[[], float],
+        pseudonym_key: bytes,
+    ) -> None:
+        self._permits = permits
+        self._book = book
+        self._store = store
+        self._log = log
+        self._inference = inference
+        self._rulebook = rulebook
+        self._clock = clock
+        self._monotonic = monotonic
+        self._pseudonym_key = pseudonym_key
+        self._loaded: dict[str, _Loaded] = {}
+        self._lock = threading.Lock()
+
+    def decide(
+        self,
+        model: str,
+        X: object,
+        *,
+        purpose: str | None,
+        by: Person,
+        subjects: Sequence[object] | None = None,
+        times: Sequence[datetime] | None = None,
+    ) -> Decided:
+        """Decide every row of `X` with the version of `model` that holds a live permit.
+
+        Parameters
+        ----------
+        X : DataFrame or array
+            Columns by name, or in the order of the model's features.
+        purpose : str or None
+            What the answers are for; None takes the purpose bound to the caller.
+        subjects : sequence, optional
+            Raw ids of the persons concerned, one per row; only their pseudonyms are kept.
+        times : sequence of datetime, optional
+            A declared replay clock, one moment per row.
+
+        Raises
+        ------
+        MayNotRun
+            When no live permit exists. The refusal is logged and names `manual_control` as fallback.
+        PurposeRefused, WrongPurpose, NotAllowed, Malformed
+        """
+        require(by, Action.PREDICT)
+        try:
+            asked_for = self._purpose(purpose, by)
+            served = self.served(model, by)
+        except (MayNotRun, PurposeRefused, WrongPurpose) as refused:
+            self._log_refusal(model, by, purpose, refused)
+            raise
+        matrix = as_matrix(X, served.predictor.feature_names)
+        rows = len(matrix)
+        _require_length("subjects", subjects, rows)
+        _require_length("times", times, rows)
+        asked = Asked(
+            purpose=asked_for,
+            caller=by.name,
+            subjects=self._pseudonyms(subjects),
+            times=times,
+        )
+        return self._inference.decide(served, matrix, asked)
+
+    def served(self, model: str, by: Person) -> ServedModel:
+        """Return the permitted version of a model, loaded and verified against its digest.
+
+        Raises
+        ------
+        MayNotRun
+            When there is no live permit, the caller's site is not among the permitted ones, or the
+            artifact is no longer the one that was approved.
+        """
+        permit, lapsed = self._permits.live(model, timedelta(hours=self._rulebook.permits.grace_hours))
+        loaded = self._loaded.get(permit.id)
+        if loaded is None or self._monotonic() - loaded.verified > VERIFY_EVERY:
+            loaded = self._verified(permit)
+        served = loaded.served
+        require_site(by, served.site or None, "model", model)
+        sites = permit.conditions.sites
+        if sites is not None and (by.site or served.site) not in sites:
+            raise MayNotRun(
+                model,
+                Sentence(
+                    en=f"the permit covers {', '.join(sites)}, not {by.site or served.site}",
+                    zh=f"许可仅限 {'、'.join(sites)}，不含 {by.site or served.site}",
+                ),
+                "site",
+            )
+        return _with_lapse(served) if lapsed else served
+
+    def pseudonym_of(self, subject: object) -> str:
+        """Return the pseudonym under which a person's decisions are found."""
+        return pseudonym(str(subject), self._pseudonym_key)
+
+    def _purpose(self, stated: str | None, by: Person) -> str:
+        if by.purpose is not None and stated is not None and stated != by.purpose:
+            raise WrongPurpose(
+                Sentence(
+                    en=f"this caller is bound to the purpose '{by.purpose}', found '{stated}'",
+                    zh=f"该调用方的用途限定为“{by.purpose}”，实际为“{stated}”",
+                )
+            )
+        return require_permitted(stated if stated is not None else by.purpose, self._rulebook.purposes)
+
+    def _pseudonyms(self, subjects: Sequence[object] | None) -> list[str | None] | None:
+        if subjects is None:
+            return None
+        return [None if _absent(subject) else self.pseudonym_of(subject) for subject in subjects]
+
+    def _verified(self, permit: Permit) -> _Loaded:
+        with self._lock:
+            try:
+                path = self._store.artifact(permit.model, permit.version)
+                known = self._loaded.get(permit.id)
+                if known is not None:
+                    known.verified = self._monotonic()
+                    return known
+                loaded = self._load(permit, path)
+            except ArtifactAltered as altered:
+                self._loaded.pop(permit.id, None)
+                self._report(permit, altered)
+                raise MayNotRun(permit.model, altered.says, "altered") from altered
+            self._loaded[permit.id] = loaded
+            return loaded
+
+    def _load(self, permit: Permit, path: Path) -> _Loaded:
+        record = self._book.get(permit.submission)
+        declaration = record.declaration
+        found = load_predictor(path, declaration)
+        if found.artifact_digest != permit.artifact_digest:
+            raise ArtifactAltered(permit.model, permit.version, permit.artifact_digest, found.artifact_digest)
+        names = found.predictor.feature_names
+        threshold = permit.conditions.threshold
+        served = ServedModel(
+            name=permit.model,
+            version=permit.version,
+            artifact_digest=permit.artifact_digest,
+            rulebook_digest=self._rulebook.digest,
+            tier=permit.tier,
+            site=record.site,
+            predictor=found.predictor,
+            threshold=declaration.model.threshold if threshold is None else threshold,
+            protective=declaration.model.protective,
+            caps=caps_for(names, self._rulebook.caps, declaration),
+            plan=plan_for(names, self._rulebook.deidentification),
+            review_alarms=permit.conditions.review_alarms,
+        )
+        return _Loaded(served=served, verified=self._monotonic())
+
+    def _report(self, permit: Permit, altered: Fault) -> None:
+        self._keep(
+            statement(
+                "incident",
+                by="mingjing",
+                body={"what": "artifact altered", "says": altered.says.as_json()},
+                model=permit.model,
+                version=permit.version,
+                artifact_digest=permit.artifact_digest,
+                rulebook_digest=self._rulebook.digest,
+            )
+        )
+
+    def _log_refusal(self, model: str, by: Person, purpose: str | None, refused: Fault) -> None:
+        self._keep(
+            statement(
+                "refuse",
+                by=by.name,
+                body={"what": "prediction", "model": model, "purpose": purpose, "why": refused.says.as_json()},
+                model=model,
+                rulebook_digest=self._rulebook.digest,
+                site=by.site,
+            )
+        )
+
+    def _keep(self, draft: Draft) -> None:
+        """Log a refusal or an incident. A log that is away turns no refusal into an answer."""
+        try:
+            self._log.append([draft])
+        except Exception as error:  # noqa: BLE001 - the refusal stands whether or not it could be logged
+            logger.error("a refusal could not be logged: %s", type(error).__name__)
+
+
+def _with_lapse(served: ServedModel) -> ServedModel:
+    return replace(served, lapsed=True)
+
+
+def _absent(subject: object) -> bool:
+    return subject is None or (isinstance(subject, float) and np.isnan(subject)) or not str(subject).strip()
+
+
+def _require_length(name: str, values: Sequence[object] | None, rows: int) -> None:
+    if values is not None and len(values) != rows:
+        raise Malformed(
+            Sentence(
+                en=f"{len(values)} {name} were given for {rows} rows; give one per row",
+                zh=f"{rows} 行数据却给出了 {len(values)} 个 {name}，应每行一个",
+            )
+        )

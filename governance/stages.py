@@ -1,0 +1,60 @@
+"""The life of a submission as a table of moves; a veto is final for its artifact."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from policies.errors import Conflict, Sentence
+
+
+class Stage(StrEnum):
+    """Where a submission stands. It exists only once it is complete, so the first stage is `examined`."""
+
+    EXAMINED = "examined"
+    RETURNED = "returned"
+    APPROVED = "approved"
+    VETOED = "vetoed"
+    SUSPENDED = "suspended"
+    RETIRED = "retired"
+
+
+MOVES: dict[Stage, frozenset[Stage]] = {
+    Stage.EXAMINED: frozenset({Stage.APPROVED, Stage.RETURNED, Stage.VETOED}),
+    Stage.RETURNED: frozenset({Stage.VETOED}),
+    Stage.APPROVED: frozenset({Stage.SUSPENDED, Stage.VETOED, Stage.RETIRED}),
+    Stage.SUSPENDED: frozenset({Stage.APPROVED, Stage.VETOED, Stage.RETIRED}),
+    Stage.RETIRED: frozenset({Stage.VETOED}),
+    Stage.VETOED: frozenset(),
+}
+
+IN_CHINESE: dict[Stage, str] = {
+    Stage.EXAMINED: "待裁定",
+    Stage.RETURNED: "已退回",
+    Stage.APPROVED: "已批准",
+    Stage.VETOED: "已否决",
+    Stage.SUSPENDED: "已暂停",
+    Stage.RETIRED: "已停用",
+}
+
+
+class IllegalMove(Conflict):
+    """The table of moves has no such step."""
+
+    def __init__(self, what: str, now: Stage, wanted: Stage) -> None:
+        possible = [stage for stage in Stage if stage in MOVES[now]]
+        en = ", ".join(possible) if possible else "nothing"
+        zh = "、".join(IN_CHINESE[stage] for stage in possible) if possible else "任何状态"
+        super().__init__(
+            Sentence(
+                en=f"{what} is {now}; it can become {en}, not {wanted}",
+                zh=f"{what} {IN_CHINESE[now]}；"
+                + (f"只能变为{zh}，不能变为{IN_CHINESE[wanted]}" if possible else f"不能再变为{zh}"),
+            )
+        )
+        self.now, self.wanted = now, wanted
+
+
+def require_move(what: str, now: Stage, wanted: Stage) -> None:
+    """Raise `IllegalMove` unless the table of moves leads from `now` to `wanted` in one step."""
+    if wanted not in MOVES[now]:
+        raise IllegalMove(what, now, wanted)

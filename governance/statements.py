@@ -1,0 +1,40 @@
+"""What people add to the log: canonical JSON payloads of acts and of words about decisions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from audit.entries import Draft
+
+FORMAT = 1
+"""Format of a statement's payload: UTF-8 JSON with sorted keys and `format`.
+
+Raise it when a key changes its meaning. Readers keep understanding every format ever written.
+"""
+
+
+def statement(kind: str, *, by: str, body: Mapping[str, Any], **columns: Any) -> Draft:
+    """Return the log draft of an act or a statement.
+
+    Parameters
+    ----------
+    kind : str
+        One of `audit.entries.KINDS`.
+    by : str
+        Account name of the person.
+    body : mapping
+        What was said, JSON values only.
+    **columns
+        Further fields of `Draft`, such as `about`, `model`, `verdict`.
+    """
+    payload = orjson.dumps({"format": FORMAT, "kind": kind, "by": by, **body}, option=orjson.OPT_SORT_KEYS)
+    return Draft(kind=kind, payload=payload, actor=by, **columns)
+
+
+def read_statement(payload: bytes) -> dict[str, Any]:
+    """Return what a statement's payload says."""
+    said: dict[str, Any] = orjson.loads(payload)
+    return said

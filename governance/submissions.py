@@ -1,0 +1,205 @@
+"""The record of one submission, as governance keeps it and as every door shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, insert, select
+
+from audit.database import Database
+from audit.entries import microseconds_of, moment_of
+from governance.stages import Stage
+from governance.tables import submissions, verdicts
+from policies.declaration import Declaration, read_declaration
+from policies.roles import absent
+from policies.tiers import Tier
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictRecord:
+    """One verdict a person gave: approve, return or veto, with the reason."""
+
+    id: str
+    submission: str
+    verdict: str
+    reason: str
+    by: str
+    role: str
+    at: datetime
+    until: datetime | None
+    conditions: list[dict[str, object]]
+    entry: str | None
+
+    def as_json(self) -> dict[str, object]:
+        """Return the verdict as doors and reports show it."""
+        return {
+            "id": self.id,
+            "verdict": self.verdict,
+            "reason": self.reason,
+            "by": self.by,
+            "role": self.role,
+            "at": self.at.isoformat(),
+            "until": self.until.isoformat() if self.until else None,
+            "conditions": self.conditions,
+            "entry": self.entry,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmissionRecord:
+    """A registered submission with its tier, stage and findings."""
+
+    id: str
+    model: str
+    version: str
+    artifact_digest: str
+    rulebook_digest: str
+    tier: Tier
+    stage: Stage
+    site: str
+    owner: str
+    submitted_by: str
+    submitted_at: datetime
+    toml: str
+    assessment: Mapping[str, Any]
+    findings: tuple[Mapping[str, Any], ...]
+    holds: bool | None
+    verdicts: tuple[VerdictRecord, ...] = ()
+
+    @property
+    def declaration(self) -> Declaration:
+        """The declaration, read again from the text that was submitted."""
+        return read_declaration(self.toml)
+
+    def as_json(self) -> dict[str, object]:
+        """Return the submission as lists show it; findings have an address of their own."""
+        return {
+            "id": self.id,
+            "model": self.model,
+            "version": self.version,
+            "artifact_digest": self.artifact_digest,
+            "rulebook_digest": self.rulebook_digest,
+            "tier": str(self.tier),
+            "tier_because": self.assessment["because"],
+            "stage": self.stage.value,
+            "site": self.site,
+            "owner": self.owner,
+            "submitted_by": self.submitted_by,
+            "submitted_at": self.submitted_at.isoformat(),
+            "holds": self.holds,
+            "failing": sorted({f["check"] for f in self.findings if f["holds"] is False}),
+            "inconclusive": sorted({f["check"] for f in self.findings if f["holds"] is None}),
+            "verdicts": [verdict.as_json() for verdict in self.verdicts],
+        }
+
+
+class SubmissionBook:
+    """Reads and writes submission records."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, record: SubmissionRecord) -> None:
+        """Write a new record."""
+        with self._database.writing() as connection:
+            connection.execute(
+                insert(submissions).values(
+                    id=record.id,
+                    model=record.model,
+                    version=record.version,
+                    artifact_digest=record.artifact_digest,
+                    rulebook_digest=record.rulebook_digest,
+                    tier=int(record.tier),
+                    stage=record.stage.value,
+                    site=record.site or None,
+                    owner=record.owner,
+                    submitted_by=record.submitted_by,
+                    submitted_at=microseconds_of(record.submitted_at),
+                    declaration=record.toml,
+                    assessment=json.dumps(record.assessment, ensure_ascii=False),
+                    findings=json.dumps(list(record.findings), ensure_ascii=False),
+                    holds=record.holds,
+                )
+            )
+
+    def get(self, submission: str) -> SubmissionRecord:
+        """Return one record with its verdicts. Raises NotFound."""
+        found = self._read(select(submissions).where(submissions.c.id == submission))
+        if not found:
+            raise absent("submission", submission)
+        return found[0]
+
+    def of_version(self, model: str, version: str) -> SubmissionRecord:
+        """Return the record of one model version. Raises NotFound."""
+        found = self._read(
+            select(submissions).where(submissions.c.model == model, submissions.c.version == version)
+        )
+        if not found:
+            raise absent("model version", f"{model}:{version}")
+        return found[0]
+
+    def search(
+        self, *, model: str | None = None, stage: Stage | None = None, after: str | None = None, limit: int = 50
+    ) -> tuple[tuple[SubmissionRecord, ...], str | None]:
+        """Return records newest first and the cursor that continues, None at the end."""
+        wanted = select(submissions).order_by(submissions.c.id.desc()).limit(limit + 1)
+        if model is not None:
+            wanted = wanted.where(submissions.c.model == model)
+        if stage is not None:
+            wanted = wanted.where(submissions.c.stage == stage.value)
+        if after is not None:
+            wanted = wanted.where(submissions.c.id < after)
+        found = self._read(wanted)
+        more = found[limit - 1].id if len(found) > limit else None
+        return found[:limit], more
+
+    def _read(self, wanted: Select[Any]) -> tuple[SubmissionRecord, ...]:
+        with self._database.reading() as connection:
+            rows = connection.execute(wanted).all()
+            ids = [row.id for row in rows]
+            said: dict[str, list[VerdictRecord]] = {}
+            for row in connection.execute(
+                select(verdicts).where(verdicts.c.submission.in_(ids)).order_by(verdicts.c.at)
+            ):
+                said.setdefault(row.submission, []).append(_verdict(row))
+        return tuple(_record(row, tuple(said.get(row.id, ()))) for row in rows)
+
+
+def _record(row: Row[Any], said: tuple[VerdictRecord, ...]) -> SubmissionRecord:
+    return SubmissionRecord(
+        id=row.id,
+        model=row.model,
+        version=row.version,
+        artifact_digest=row.artifact_digest,
+        rulebook_digest=row.rulebook_digest,
+        tier=Tier(row.tier),
+        stage=Stage(row.stage),
+        site=row.site or "",
+        owner=row.owner,
+        submitted_by=row.submitted_by,
+        submitted_at=moment_of(row.submitted_at),
+        toml=row.declaration,
+        assessment=json.loads(row.assessment),
+        findings=tuple(json.loads(row.findings)),
+        holds=row.holds,
+        verdicts=said,
+    )
+
+
+def _verdict(row: Row[Any]) -> VerdictRecord:
+    return VerdictRecord(
+        id=row.id,
+        submission=row.submission,
+        verdict=row.verdict,
+        reason=row.reason,
+        by=row.by,
+        role=row.role,
+        at=moment_of(row.at),
+        until=moment_of(row.until) if row.until is not None else None,
+        conditions=json.loads(row.conditions),
+        entry=row.entry,
+    )

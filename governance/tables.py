@@ -1,0 +1,108 @@
+"""What governance remembers: submissions, verdicts, permits, vetoes, people and their tokens.
+
+These rows are working state; the acts themselves are entries of the log. Times are whole microseconds
+since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text
+
+from audit.tables import metadata
+
+submissions = Table(
+    "submissions",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("artifact_digest", Text, nullable=False),
+    Column("rulebook_digest", Text, nullable=False),
+    Column("tier", Integer, nullable=False),
+    Column("stage", Text, nullable=False),
+    Column("site", Text),
+    Column("owner", Text, nullable=False),
+    Column("submitted_by", Text, nullable=False),
+    Column("submitted_at", BigInteger, nullable=False),
+    Column("declaration", Text, nullable=False),
+    Column("assessment", Text, nullable=False),
+    Column("findings", Text, nullable=False),
+    Column("holds", Boolean),
+    Column("claimed", BigInteger),
+)
+Index("submissions_by_stage", submissions.c.stage, submissions.c.submitted_at)
+Index("submissions_by_model", submissions.c.model, submissions.c.version)
+
+verdicts = Table(
+    "verdicts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("submission", Text, ForeignKey("submissions.id"), nullable=False),
+    Column("verdict", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("role", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("until", BigInteger),
+    Column("conditions", Text, nullable=False),
+    Column("entry", Text),
+)
+Index("verdicts_of_submission", verdicts.c.submission, verdicts.c.at)
+
+permits = Table(
+    "permits",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("submission", Text, ForeignKey("submissions.id"), nullable=False),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("artifact_digest", Text, nullable=False),
+    Column("rulebook_digest", Text, nullable=False),
+    Column("tier", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("conditions", Text, nullable=False),
+    Column("state", Text, nullable=False),
+)
+Index("permits_by_model", permits.c.model, permits.c.state)
+
+vetoes = Table(
+    "vetoes",
+    metadata,
+    Column("artifact_digest", Text, primary_key=True),
+    Column("submission", Text, ForeignKey("submissions.id"), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+)
+
+epoch = Table(
+    "governance_epoch",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("value", BigInteger, nullable=False),
+)
+
+people = Table(
+    "people",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("role", Text, nullable=False),
+    Column("site", Text),
+    Column("subject", Text),
+    Column("password_hash", Text),
+    Column("created", BigInteger, nullable=False),
+    Column("disabled", BigInteger),
+)
+
+tokens = Table(
+    "tokens",
+    metadata,
+    Column("digest", Text, primary_key=True),
+    Column("person", Text, ForeignKey("people.name"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("purpose", Text),
+    Column("created", BigInteger, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+)
+Index("tokens_of_person", tokens.c.person)

@@ -1,1 +1,20 @@
 """Why a number came out: exact attributions where exactness exists, honest error bars elsewhere."""
+
+from __future__ import annotations
+
+from explainers.choose import explain, predictor_of
+from explainers.explanation import DoesNotAddUp, Explanation
+from explainers.predictor import Predictor
+from explainers.weight_shares import Capped, CapPlan, hold_caps, weight_shares
+
+__all__ = [
+    "CapPlan",
+    "Capped",
+    "DoesNotAddUp",
+    "Explanation",
+    "Predictor",
+    "explain",
+    "hold_caps",
+    "predictor_of",
+    "weight_shares",
+]

@@ -1,0 +1,101 @@
+"""Which way a row goes at a split, and the leaf it ends in: the score is the sum of leaves in tree order."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from explainers.trees.compiled import compiled
+from explainers.trees.nodes import Nodes
+
+Floats = npt.NDArray[np.float64]
+
+
+@compiled(inline="always")
+def goes_left(
+    x: float,
+    threshold: float,
+    rule: int,
+    default_left: bool,
+    start: int,
+    words: int,
+    listed_left: bool,
+    sets: Any,
+) -> bool:
+    """Say whether value `x` takes the left side of a split."""
+    if rule == 0:
+        return bool(x <= threshold or (x != x and default_left))
+    if rule == 3:
+        if x != x:
+            return default_left
+        listed = False
+        if 0 <= x < words * 32.0:
+            code = int(x)
+            listed = (sets[start + (code >> 5)] >> np.uint32(code & 31)) & np.uint32(1) != 0
+        return listed == listed_left
+    if x != x:
+        x = 0.0
+    if rule == 2 and -1e-35 <= x <= 1e-35:
+        return default_left
+    return bool(x <= threshold)
+
+
+@compiled()
+def _sum_leaves(
+    X: Any,
+    roots: Any,
+    output: Any,
+    left: Any,
+    right: Any,
+    feature: Any,
+    threshold: Any,
+    rule: Any,
+    default_left: Any,
+    value: Any,
+    set_start: Any,
+    set_words: Any,
+    listed_left: Any,
+    sets: Any,
+    out: Any,
+) -> None:
+    for i in range(X.shape[0]):
+        for tree in range(len(roots)):
+            node = roots[tree]
+            while left[node] >= 0:
+                at = goes_left(
+                    X[i, feature[node]],
+                    threshold[node],
+                    rule[node],
+                    default_left[node],
+                    set_start[node],
+                    set_words[node],
+                    listed_left[node],
+                    sets,
+                )
+                node = left[node] if at else right[node]
+            out[i, output[tree]] += value[node]
+
+
+def sum_leaves(nodes: Nodes, X: Floats, offset: Floats) -> Floats:
+    """Return offset plus the leaves every row reaches, added tree after tree, shape (n_rows, n_outputs)."""
+    out = np.tile(offset, (len(X), 1))
+    _sum_leaves(
+        X,
+        nodes.roots,
+        nodes.output,
+        nodes.left,
+        nodes.right,
+        nodes.feature,
+        nodes.threshold,
+        nodes.rule,
+        nodes.default_left,
+        nodes.value,
+        nodes.set_start,
+        nodes.set_words,
+        nodes.listed_left,
+        nodes.sets,
+        out,
+    )
+    return out

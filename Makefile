@@ -21,6 +21,7 @@ ROOMS := policies explainers audit model_registry governance reports api
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PIP_NO_INPUT := 1
+export NO_MKDOCS_2_WARNING := 1
 
 # A tree that was moved or copied keeps a virtual environment that points to where it was: install again.
 MOVED := $(shell test "$$(cat .venv/.here 2>/dev/null)" = "$$(pwd -P)" || echo FORCE)

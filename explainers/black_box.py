@@ -142,7 +142,8 @@ class BlackBox:
         if answers.ndim not in (1, 2) or len(answers) != len(X):
             raise Malformed(
                 Sentence(
-                    en=f"the function answered {len(X)} rows with an array of shape {answers.shape}; expected one score per row",
+                    en=f"the function answered {len(X)} rows with an array of shape {answers.shape}; "
+                    "expected one score per row",
                     zh=f"该函数对 {len(X)} 行数据返回了形状为 {answers.shape} 的数组，应为每行一个分数",
                 )
             )

@@ -23,7 +23,8 @@ class DoesNotAddUp(Refused):
             Sentence(
                 en=f"{method}: in row {row} base and contributions give {total:.9g}, the model said {score:.9g}; "
                 "this explanation is withheld",
-                zh=f"{method}：第 {row} 行的基准值与各项贡献之和为 {total:.9g}，而模型输出为 {score:.9g}；该解释不予采用",
+                zh=f"{method}：第 {row} 行的基准值与各项贡献之和为 {total:.9g}，而模型输出为 {score:.9g}；"
+                "该解释不予采用",
             )
         )
         self.method, self.row, self.total, self.score = method, row, total, score
@@ -125,7 +126,7 @@ class Explanation:
         """
         size = np.abs(self.contributions)
         total = size.sum(axis=1, keepdims=True)
-        return np.divide(size, total, out=np.zeros_like(size), where=total > 0)
+        return np.asarray(np.divide(size, total, out=np.zeros_like(size), where=total > 0))
 
     def row(self, i: int) -> Explanation:
         """Return the explanation of row `i` alone (still with a row axis of length 1)."""

@@ -156,14 +156,14 @@ def read_linear(model: Any, background: Floats | None = None) -> LinearModel:
     Malformed
         For other models or steps, and for a model that knows one class only.
     """
-    steps: list[Any] = [step for _, step in model.steps] if type(model).__name__ == "Pipeline" else [model]
-    steps = [step for step in steps if step is not None and not isinstance(step, str)]
+    parts: list[Any] = [step for _, step in model.steps] if type(model).__name__ == "Pipeline" else [model]
+    steps = [step for step in parts if step is not None and not isinstance(step, str)]
     *scalers, last = steps
     kind = type(last).__name__
     if kind not in (*LOGISTIC, *LOG_LINK, *PLAIN) or any(type(s).__name__ not in SCALERS for s in scalers):
-        names = " -> ".join(type(step).__name__ for step in steps)
+        chain = " -> ".join(type(step).__name__ for step in steps)
         raise Malformed(
-            Sentence(en=f"{names} is not a linear model that can be read", zh=f"{names} 不是可读取的线性模型")
+            Sentence(en=f"{chain} is not a linear model that can be read", zh=f"{chain} 不是可读取的线性模型")
         )
     if not hasattr(last, "coef_"):
         raise Malformed(Sentence(en=f"this {kind} is not fitted yet", zh=f"该 {kind} 尚未训练"))

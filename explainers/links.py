@@ -92,7 +92,8 @@ class Link:
                 case "softmax":
                     raise Malformed(
                         Sentence(
-                            en="a probability among several classes depends on all margins, so no single margin belongs to it",
+                            en="a probability among several classes depends on all margins, "
+                            "so no single margin belongs to it",
                             zh="多分类概率由全部边际值共同决定，无法由单个概率反推出边际值",
                         )
                     )

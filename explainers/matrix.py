@@ -32,13 +32,14 @@ def check_matrix(X: Floats, feature_names: Sequence[str]) -> Floats:
     with np.errstate(over="ignore", invalid="ignore"):
         total = X.sum()  # not finite if any value is infinite: one pass, no temporary
     if not np.isfinite(total) and np.isinf(X).any():
-        columns = np.flatnonzero(np.isinf(X).any(axis=0))
+        count = np.isinf(X).sum(axis=0).tolist()
         refuse_all(
             Sentence(
-                en=f"'{feature_names[j]}' is infinite in {int(np.isinf(X[:, j]).sum())} rows; expected a number or missing",
-                zh=f"“{feature_names[j]}”有 {int(np.isinf(X[:, j]).sum())} 行为无穷大，应为数字或缺失值",
+                en=f"'{feature_names[j]}' is infinite in {count[j]} rows; expected a number or missing",
+                zh=f"“{feature_names[j]}”有 {count[j]} 行为无穷大，应为数字或缺失值",
             )
-            for j in columns
+            for j in range(X.shape[1])
+            if count[j]
         )
     return X
 

@@ -36,7 +36,7 @@ def weight_shares(contributions: Floats) -> Floats:
     """
     size = np.abs(contributions)
     total = size.sum(axis=1, keepdims=True)
-    return np.divide(size, total, out=np.zeros_like(size), where=total > 0)
+    return np.asarray(np.divide(size, total, out=np.zeros_like(size), where=total > 0))
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,8 @@ def hold_caps(explanation: Explanation, plan: CapPlan) -> Capped:
     if contributions.ndim != 2:
         raise Malformed(
             Sentence(
-                en=f"caps hold for one output, this explanation has {contributions.shape[2]}; choose one with .output(k)",
+                en=f"caps hold for one output, this explanation has {contributions.shape[2]}; "
+                "choose one with .output(k)",
                 zh=f"权重上限只针对单一输出，该解释含有 {contributions.shape[2]} 个输出，请先用 .output(k) 选定其一",
             )
         )
@@ -139,10 +140,8 @@ def hold_caps(explanation: Explanation, plan: CapPlan) -> Capped:
 
 
 def _above(shares: Floats, caps: Floats, total: float | None) -> npt.NDArray[np.bool_]:
-    above: npt.NDArray[np.bool_] = (shares > caps + 1e-9).any(axis=1)
-    if total is not None:
-        above |= shares.sum(axis=1) > total + 1e-9
-    return above
+    above = np.asarray((shares > caps + 1e-9).any(axis=1))
+    return above if total is None else above | (shares.sum(axis=1) > total + 1e-9)
 
 
 def _clipped(row: Floats, columns: npt.NDArray[np.intp], caps: Floats, total: float | None) -> Floats:

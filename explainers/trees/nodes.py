@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,7 @@ Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 
 NAN_BY_DEFAULT, NAN_IS_ZERO, ZERO_IS_MISSING, CATEGORIES = 0, 1, 2, 3
-"""What a split does with a missing value: take the default side; read it as 0; treat 0 like it; or a set of categories."""
+"""What a split does with a missing value: take the default side; read it as 0; treat 0 like it; or ask a set."""
 
 MOST_NODES = 50_000_000
 MOST_DEPTH = 512
@@ -128,7 +129,15 @@ def check_nodes(nodes: Nodes, n_features: int, n_outputs: int) -> None:
 
 def _check_arrays(nodes: Nodes) -> None:
     n = len(nodes)
-    per_node = (nodes.right, nodes.feature, nodes.threshold, nodes.rule, nodes.default_left, nodes.value, nodes.cover)
+    per_node: tuple[npt.NDArray[Any], ...] = (
+        nodes.right,
+        nodes.feature,
+        nodes.threshold,
+        nodes.rule,
+        nodes.default_left,
+        nodes.value,
+        nodes.cover,
+    )
     per_node += (nodes.set_start, nodes.set_words, nodes.listed_left)
     if any(len(a) != n for a in per_node) or len(nodes.roots) != len(nodes.output):
         raise ModelRefused(

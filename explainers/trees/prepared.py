@@ -125,7 +125,7 @@ def _prepare(nodes: Nodes, offset: Floats, n_features: int) -> Prepared:
     n_edges = int(tree_edges[-1])
     tree_nodes = np.maximum((distinct + 1) // 2, 1).astype(np.int32)
     rules, rule_at, weights, points = _quadrature(tree_nodes)
-    whole = {
+    whole: dict[str, Any] = {
         "edge_split": np.zeros(n_edges, dtype=np.int32),
         "edge_depth": np.zeros(n_edges, dtype=np.int32),
         "edge_above": np.zeros(n_edges, dtype=np.int32),
@@ -148,9 +148,9 @@ def _prepare(nodes: Nodes, offset: Floats, n_features: int) -> Prepared:
         tree_edges,
         tree_nodes,
         deepest,
-        *whole.values(),
         ratio,
         base,
+        *whole.values(),
     )
     grow = np.empty(int(whole["edge_at"][-1]), dtype=np.float32)
     give = np.empty_like(grow)
@@ -232,6 +232,8 @@ def _lay_edges(
     tree_edges: Any,
     tree_nodes: Any,
     deepest: int,
+    ratio: Any,
+    base: Any,
     edge_split: Any,
     edge_depth: Any,
     edge_above: Any,
@@ -240,8 +242,6 @@ def _lay_edges(
     edge_leaf: Any,
     edge_value: Any,
     edge_at: Any,
-    ratio: Any,
-    base: Any,
 ) -> None:
     """Write the edges of every tree in pre-order, with their cover ratios and the cover-weighted mean."""
     stack = np.empty(2 * deepest + 4, dtype=np.int64)

@@ -98,7 +98,8 @@ def _one_class(model: Any) -> None:
     if classes is not None and len(classes) < 2:
         raise ModelRefused(
             Sentence(
-                en=f"the model knows one class only ({classes[0]!r}), so nothing moves its score; train it on both outcomes",
+                en=f"the model knows one class only ({classes[0]!r}), so nothing moves its score; "
+                "train it on both outcomes",
                 zh=f"该模型只见过一个类别（{classes[0]!r}），没有任何特征能影响其输出；请用包含两类结果的数据重新训练",
             )
         )
@@ -155,7 +156,8 @@ def _boosting(model: Any) -> TreeEnsemble:
             Sentence(
                 en=f"the boosting starts from a {type(model.init_).__name__}, which has no attribution here; "
                 "train with init='zero' or without init",
-                zh=f"该提升模型以 {type(model.init_).__name__} 作为初始模型，无法归因；请以 init='zero' 或默认 init 训练",
+                zh=f"该提升模型以 {type(model.init_).__name__} 作为初始模型，无法归因；"
+                "请以 init='zero' 或默认 init 训练",
             )
         )
     offset = np.asarray(model._raw_predict_init(np.zeros((1, model.n_features_in_), dtype=np.float32)))[0]
@@ -232,6 +234,14 @@ def _columns_of(model: Any) -> tuple[npt.NDArray[np.int64], Labels, dict[int, np
         named = [label for label in known.tolist() if label is not None and label == label]
         if all(isinstance(v, (int, float)) and v == int(v) and 0 <= v < MOST_CATEGORIES for v in named):
             codes[int(column)] = np.array(named, dtype=np.int64)
+        elif any(isinstance(v, (int, float)) for v in named):
+            raise ModelRefused(
+                Sentence(
+                    en=f"column {int(column)} has categories such as {named[0]!r}; "
+                    "expected whole numbers from 0, or text",
+                    zh=f"第 {int(column)} 列的类别取值（如 {named[0]!r}）应为从 0 起的整数或文本",
+                )
+            )
         else:
             labels.append((int(column), tuple(named)))
             codes[int(column)] = np.arange(len(named))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -71,11 +72,12 @@ def read_xgboost(raw: bytes) -> TreeEnsemble:
     link = _link(_mapping(learner, "objective"))
     model, weights = _model(_mapping(learner, "gradient_booster"))
     trees, groups = _list(model, "trees"), np.asarray(model.get("tree_info", []), dtype=np.int64)
-    if len(trees) != len(groups) or (weights is not None and len(weights) != len(trees)):
+    given = len(trees) if weights is None else len(weights)
+    if not len(trees) == len(groups) == given:
         raise ModelRefused(
             Sentence(
-                en=f"{len(trees)} trees come with {len(groups)} outputs and {'no' if weights is None else len(weights)} weights",
-                zh=f"共有 {len(trees)} 棵树，但输出编号 {len(groups)} 个、权重 {0 if weights is None else len(weights)} 个，数量不符",
+                en=f"{len(trees)} trees come with {len(groups)} outputs and {given} weights",
+                zh=f"共有 {len(trees)} 棵树，但输出编号 {len(groups)} 个、权重 {given} 个，数量不符",
             )
         )
     gathering = Gathering()
@@ -96,7 +98,8 @@ def _decoded(raw: bytes) -> Mapping[str, Any]:
     if raw[:1] != b"{":
         raise ModelRefused(
             Sentence(
-                en="this is neither UBJ nor JSON as XGBoost writes it; save the model with Booster.save_model('model.ubj')",
+                en="this is neither UBJ nor JSON as XGBoost writes it; "
+                "save the model with Booster.save_model('model.ubj')",
                 zh="该文件既不是 XGBoost 的 UBJ 格式也不是 JSON 格式，请用 Booster.save_model('model.ubj') 重新保存",
             )
         )
@@ -179,7 +182,8 @@ def _tree(tree: object, number: int, output: int, weight: float) -> OneTree:
     if _whole(_mapping(tree, "tree_param").get("size_leaf_vector", "1"), "size_leaf_vector") > 1:
         raise ModelRefused(
             Sentence(
-                en="leaves that hold vectors (multi_strategy='multi_output_tree') are not read; train one tree per output",
+                en="leaves that hold vectors (multi_strategy='multi_output_tree') are not read; "
+                "train one tree per output",
                 zh="暂不支持叶节点为向量的模型（multi_strategy='multi_output_tree'），请按每个输出单独建树训练",
             )
         )
@@ -308,7 +312,7 @@ def _categories(model: Mapping[str, Any], n_features: int) -> tuple[tuple[int, t
             continue
         if offsets:
             raw = bytes(v & 0xFF for v in values)
-            labels = tuple(raw[a:b].decode("utf-8", "replace") for a, b in zip(offsets, offsets[1:], strict=False))
+            labels = tuple(raw[a:b].decode("utf-8", "replace") for a, b in pairwise(offsets))
             found.append((j, labels))
         else:
             found.append((j, tuple(values)))

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from audit.deidentify import deidentified
+from audit.entries import Draft, Receipt, TraceSink
 from audit.trace import DecisionTrace, encode_trace
-from audit.trace_log import Draft, Receipt, TraceSink
 from explainers.explanation import Explanation
 from explainers.predictor import Predictor
 from explainers.weight_shares import Capped, hold_caps
@@ -332,23 +332,30 @@ def _trace(
         subject=subject,
         caller=caller,
         feature_names=served.predictor.feature_names,
-        inputs=rows.X[i],
+        inputs=_narrow(rows.X[i]),
         texts={},
         unit=served.predictor.unit,
         method=why.method if why is not None else "pending",
         base=_base(why, i),
-        contributions=why.contributions[i] if why is not None else np.zeros(0),
-        standard_error=why.standard_error[i] if why is not None and why.standard_error is not None else None,
+        contributions=why.contributions[i].astype(np.float32) if why is not None else np.zeros(0, np.float32),
+        standard_error=why.standard_error[i].astype(np.float32) if why is not None and why.standard_error is not None else None,
         margin=float(rows.margins[i]),
         score=float(rows.scores[i]),
         threshold=served.threshold,
         verdict=bool(rows.verdicts[i]),
-        capped_contributions=rows.capped.contributions[i] if clipped and rows.capped is not None else None,
+        capped_contributions=rows.capped.contributions[i].astype(np.float32) if clipped and rows.capped else None,
         capped_score=float(rows.record[i]) if clipped else None,
         cap_shares=_cap_shares(served, rows, i),
         protective=served.protective.value,
         flags=flags,
     )
+
+
+def _narrow(row: Floats) -> npt.NDArray[np.float32] | Floats:
+    """Return the row in half the bytes where that loses nothing, so that replay starts from the same bits."""
+    with np.errstate(over="ignore"):
+        narrow = row.astype(np.float32)
+    return narrow if np.array_equal(narrow.astype(np.float64), row, equal_nan=True) else row
 
 
 def _base(why: Explanation | None, i: int) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import Connection, insert, select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from audit.database import Database
 from audit.entries import Clock, microseconds_of, moment_of
@@ -17,6 +19,8 @@ from governance.conditions import Conditions, read_conditions
 from governance.tables import epoch, permits, submissions, vetoes
 from policies.errors import Refused, Sentence
 from policies.tiers import Tier
+
+logger = logging.getLogger("mingjing.permits")
 
 FALLBACK = "manual_control"
 
@@ -87,41 +91,49 @@ class PermitBook:
         self._fresh_for = fresh_for
         self._lock = threading.Lock()
         self._book: _Book | None = None
-        self._looked = float("-inf")
+        self._looked = self._seen = float("-inf")
 
     def forget(self) -> None:
         """Read the database at the next question."""
         self._looked = float("-inf")
 
     def live(self, model: str, grace: timedelta) -> tuple[Permit, bool]:
-        """Return the permit under which `model` runs, and whether it has lapsed within its grace.
+        """Return the permit under which `model` runs, and whether only flagged alarms may leave.
+
+        That is so within the grace after a permit's end, and while the database cannot be asked.
 
         Raises
         ------
         MayNotRun
             When the model is unknown, vetoed, suspended, never approved, or lapsed beyond the grace.
         """
-        book = self._current()
+        book, stale_for = self._current()
+        if stale_for > grace.total_seconds():
+            raise MayNotRun(
+                model,
+                Sentence(en="the permits cannot be reached any more", zh="已无法查询许可状态"),
+                "unreachable",
+            )
         now = self._clock()
         held = book.by_model.get(model, ())
         for permit in held:
             if permit.artifact_digest in book.vetoed or permit.state is not PermitState.LIVE:
                 continue
             if now < permit.until:
-                return permit, False
+                return permit, stale_for > 0
             if now < permit.until + grace:
                 return permit, True
         raise self._refusal(model, book, held, now)
 
     def require_unvetoed(self, model: str, digest: str) -> None:
         """Raise `MayNotRun` when this artifact was vetoed, under whatever name."""
-        book = self._current()
+        book, _ = self._current()
         if digest in book.vetoed:
             raise _vetoed(model, digest, book.vetoed[digest])
 
     def permits(self) -> tuple[Permit, ...]:
         """Return every permit ever given, newest first within a model."""
-        return tuple(permit for held in self._current().by_model.values() for permit in held)
+        return tuple(permit for held in self._current()[0].by_model.values() for permit in held)
 
     def _refusal(self, model: str, book: _Book, held: tuple[Permit, ...], now: datetime) -> MayNotRun:
         for permit in held:
@@ -156,19 +168,26 @@ class PermitBook:
             model, Sentence(en="no model of this name was ever submitted", zh="从未提交过该名称的模型"), "unknown"
         )
 
-    def _current(self) -> _Book:
+    def _current(self) -> tuple[_Book, float]:
+        """Return the book and for how many seconds the database could not be asked, 0 when it was."""
         book = self._book
         if book is not None and self._monotonic() - self._looked < self._fresh_for:
-            return book
+            return book, 0.0
         with self._lock:
             if self._book is not None and self._monotonic() - self._looked < self._fresh_for:
-                return self._book
-            with self._database.reading() as connection:
-                now = read_epoch(connection)
-                if self._book is None or self._book.epoch != now:
-                    self._book = _read_book(connection, now)
-            self._looked = self._monotonic()
-            return self._book
+                return self._book, 0.0
+            try:
+                with self._database.reading() as connection:
+                    now = read_epoch(connection)
+                    if self._book is None or self._book.epoch != now:
+                        self._book = _read_book(connection, now)
+            except SQLAlchemyError:
+                if self._book is None:
+                    raise
+                logger.error("the permits cannot be read; answering from memory with flagged alarms only")
+                return self._book, self._monotonic() - self._seen
+            self._looked = self._seen = self._monotonic()
+            return self._book, 0.0
 
 
 def _vetoed(model: str, digest: str, reason: str) -> MayNotRun:

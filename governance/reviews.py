@@ -10,7 +10,7 @@ from enum import StrEnum
 from audit.entries import Entry
 from audit.trace_log import TraceLog
 from governance.statements import read_statement, statement
-from policies.errors import Malformed, Sentence
+from policies.errors import Malformed, NotFound, Sentence
 from policies.roles import Action, Person, absent, require, require_site
 
 
@@ -62,8 +62,11 @@ class Reviews:
         NotFound
             When it is absent, of another site, or, for an employee, not about himself: all look the same.
         """
-        entry = self._log.entry(identifier)
-        if entry is None or entry.kind != "decision":
+        try:
+            entry = self._log.entry(identifier)
+        except NotFound as missing:
+            raise absent("decision", identifier) from missing
+        if entry.kind != "decision":
             raise absent("decision", identifier)
         require_site(by, entry.site, "decision", identifier)
         if by.may(Action.READ_DECISIONS):

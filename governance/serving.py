@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from audit.deidentify import pseudonym
 from audit.entries import Clock, Draft, TraceSink
@@ -20,6 +21,7 @@ from governance.statements import statement
 from governance.submissions import SubmissionBook
 from model_registry.loading import load_predictor
 from model_registry.store import ArtifactAltered, ModelStore
+from policies.declaration import DataPart
 from policies.deidentification import plan_for
 from policies.errors import Fault, Malformed, Refused, Sentence
 from policies.feature_caps import caps_for
@@ -38,6 +40,7 @@ class _Loaded:
     """A permitted version in memory, and when its artifact was last seen unaltered."""
 
     served: ServedModel
+    data: DataPart
     verified: float
 
 
@@ -105,10 +108,12 @@ class Serving:
         require(by, Action.PREDICT)
         try:
             asked_for = self._purpose(purpose, by)
-            served = self.served(model, by)
+            served, data = self._permitted(model, by)
         except (MayNotRun, PurposeRefused, WrongPurpose) as refused:
             self._log_refusal(model, by, purpose, refused)
             raise
+        if isinstance(X, pd.DataFrame):
+            X, subjects = _without_context(X, data, served.predictor.feature_names, subjects)
         matrix = as_matrix(X, served.predictor.feature_names)
         rows = len(matrix)
         _require_length("subjects", subjects, rows)
@@ -130,6 +135,9 @@ class Serving:
             When there is no live permit, the caller's site is not among the permitted ones, or the
             artifact is no longer the one that was approved.
         """
+        return self._permitted(model, by)[0]
+
+    def _permitted(self, model: str, by: Person) -> tuple[ServedModel, DataPart]:
         permit, lapsed = self._permits.live(model, timedelta(hours=self._rulebook.permits.grace_hours))
         loaded = self._loaded.get(permit.id)
         if loaded is None or self._monotonic() - loaded.verified > VERIFY_EVERY:
@@ -146,7 +154,7 @@ class Serving:
                 ),
                 "site",
             )
-        return _with_lapse(served) if lapsed else served
+        return replace(served, lapsed=True) if lapsed else served, loaded.data
 
     def pseudonym_of(self, subject: object) -> str:
         """Return the pseudonym under which a person's decisions are found."""
@@ -205,7 +213,7 @@ class Serving:
             plan=plan_for(names, self._rulebook.deidentification),
             review_alarms=permit.conditions.review_alarms,
         )
-        return _Loaded(served=served, verified=self._monotonic())
+        return _Loaded(served=served, data=declaration.data, verified=self._monotonic())
 
     def _report(self, permit: Permit, altered: Fault) -> None:
         self._keep(
@@ -240,8 +248,19 @@ class Serving:
             logger.error("a refusal could not be logged: %s", type(error).__name__)
 
 
-def _with_lapse(served: ServedModel) -> ServedModel:
-    return replace(served, lapsed=True)
+def _without_context(
+    frame: pd.DataFrame, data: DataPart, features: Sequence[str], subjects: Sequence[object] | None
+) -> tuple[pd.DataFrame, Sequence[object] | None]:
+    """Set aside the columns that were declared as label, group, time or subject and are no features.
+
+    The subject column names the persons concerned when they are not given apart. Any other column that
+    the model does not know stays, so that it is refused and not silently dropped.
+    """
+    if subjects is None and data.subject in frame.columns:
+        subjects = list(frame[data.subject])
+    declared = {data.label, data.prediction, data.time, data.subject, *data.groups, *data.labels_by.values()}
+    beside = [column for column in frame.columns if column in declared and column not in features]
+    return frame.drop(columns=beside), subjects
 
 
 def _absent(subject: object) -> bool:

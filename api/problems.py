@@ -1,0 +1,54 @@
+"""What each kind of error means over HTTP (RFC 9457) and as an exit code. Nothing else knows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from api.identity import NotSignedIn
+from governance.permits import MayNotRun
+from policies.errors import Conflict, Fault, Malformed, NotFound, Refused, Unavailable
+from policies.roles import NotAllowed
+
+STATUS: tuple[tuple[type[Fault], int, str], ...] = (
+    (NotSignedIn, 401, "sign in first"),
+    (NotAllowed, 403, "not allowed"),
+    (MayNotRun, 409, "may not run"),
+    (Refused, 403, "refused"),
+    (NotFound, 404, "not found"),
+    (Conflict, 409, "conflict"),
+    (Malformed, 422, "malformed"),
+    (Unavailable, 503, "unavailable"),
+)
+"""Most specific first."""
+
+
+def status_of(fault: Fault) -> int:
+    """Return the HTTP status of a fault."""
+    return _entry(fault)[0]
+
+
+def exit_code(fault: Fault) -> int:
+    """Return the exit code of a fault: 3 when a part is unavailable, else 2."""
+    return 3 if isinstance(fault, Unavailable) else 2
+
+
+def problem(fault: Fault, language: str) -> dict[str, Any]:
+    """Return the problem document: title, status, the sentence in the caller's language, and every fault in both."""
+    status, title = _entry(fault)
+    document: dict[str, Any] = {
+        "type": "about:blank",
+        "title": title,
+        "status": status,
+        "detail": fault.says.in_language(language),
+        "faults": [sentence.as_json() for sentence in fault.faults],
+    }
+    if isinstance(fault, MayNotRun):
+        document |= {"fallback": fault.fallback, "reason": fault.reason}
+    return document
+
+
+def _entry(fault: Fault) -> tuple[int, str]:
+    for kind, status, title in STATUS:
+        if isinstance(fault, kind):
+            return status, title
+    return 400, "fault"

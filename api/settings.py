@@ -1,0 +1,50 @@
+"""What the operator sets from outside; the only place that reads the environment."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Every setting, each also an environment variable with the prefix `MINGJING_`.
+
+    Attributes
+    ----------
+    data : Path
+        Folder that holds everything of the embedded default: database, MLflow store, artifacts, keys.
+    database_url : str or None
+        `sqlite:///…` or `postgresql://…`; None uses `mingjing.db` in the data folder.
+    mlflow_uri : str or None
+        Tracking and registry server; None uses `mlflow.db` in the data folder.
+    rulebook : Path or None
+        Rulebook in force; None uses the built-in one.
+    host, port : str, int
+        Where `mingjing serve` listens.
+    language : str
+        Language of the command line and of problems without one: "en" or "zh".
+    token : str or None
+        Token under which the command line acts; None acts as the local operator.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="MINGJING_", frozen=True)
+
+    data: Path = Path("mingjing-data")
+    database_url: str | None = None
+    mlflow_uri: str | None = None
+    rulebook: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 8400
+    token: str | None = None
+    language: str = "en"
+
+    @property
+    def database(self) -> str:
+        """Address of the database."""
+        return self.database_url or f"sqlite:///{self.data.resolve() / 'mingjing.db'}"
+
+    @property
+    def mlflow(self) -> str:
+        """Address of the MLflow store."""
+        return self.mlflow_uri or f"sqlite:///{self.data.resolve() / 'mlflow.db'}"

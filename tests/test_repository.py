@@ -1,0 +1,208 @@
+"""What a newcomer reads is true: locks, commands, documents and the two READMEs agree with the program."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from audit.examination import CHECKS
+from policies.rulebook import read_rulebook
+
+REPOSITORY = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+LOCKS = {name: REPOSITORY / "requirements" / f"{name}.txt" for name in ("edge", "demo", "test")}
+READMES = (REPOSITORY / "README.md", REPOSITORY / "README.zh-CN.md")
+DOCUMENTS = sorted([*REPOSITORY.glob("*.md"), *REPOSITORY.glob("requirements/*.md"), *REPOSITORY.glob("docs/**/*.md")])
+APACHE_2_0 = "cfc7749b96f63bd31c3c42b5c471bf756814053e847c10f3eb003417bc523d30"
+"""SHA-256 of the licence text as its authors publish it."""
+
+
+def read(path: Path) -> str:
+    """Return a document as text."""
+    return path.read_text(encoding="utf-8")
+
+
+def normal(name: str) -> str:
+    """Return a distribution's name as indexes compare it."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def locked(text: str) -> dict[str, list[str]]:
+    """Return name==version of every requirement of a lock with the hashes that follow it."""
+    requirements: dict[str, list[str]] = {}
+    for line in text.splitlines():
+        if line.startswith("    --hash="):
+            requirements[list(requirements)[-1]].append(line.strip().removesuffix(" \\").removeprefix("--hash="))
+        else:
+            requirements[line.split(";")[0].removesuffix("\\").strip()] = []
+    return requirements
+
+
+def wanted(*extras: str) -> set[str]:
+    """Return the distributions that the project and these extras ask for, extras of extras included."""
+    names: set[str] = set()
+    open_lists = [PROJECT["dependencies"], *(PROJECT["optional-dependencies"][extra] for extra in extras)]
+    while open_lists:
+        for line in open_lists.pop():
+            inner = re.match(r"mingjing\[([\w,]+)\]", line)
+            if inner:
+                open_lists += [PROJECT["optional-dependencies"][extra] for extra in inner[1].split(",")]
+            else:
+                names.add(normal(re.split(r"[\[<>=!~; ]", line, maxsplit=1)[0]))
+    return names
+
+
+@pytest.mark.parametrize("name", LOCKS)
+class TestLocks:
+    def test_name_no_index(self, name: str) -> None:
+        strange = [
+            line for line in read(LOCKS[name]).splitlines() if "://" in line or "index" in line or line[:1] == "-"
+        ]
+        assert strange == []
+
+    def test_pin_one_version_each(self, name: str) -> None:
+        loose = [
+            line for line in locked(read(LOCKS[name])) if not re.fullmatch(r"[\w.\-]+(\[[\w,\-]+\])?==[\w.!+]+", line)
+        ]
+        assert loose == []
+
+    def test_hash_every_file(self, name: str) -> None:
+        bare = [line for line, hashes in locked(read(LOCKS[name])).items() if not hashes]
+        assert bare == []
+
+    def test_use_sha256(self, name: str) -> None:
+        hashes = [found for hashes in locked(read(LOCKS[name])).values() for found in hashes]
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", found) for found in hashes)
+
+    def test_hold_what_the_project_asks_for(self, name: str) -> None:
+        pinned = {normal(line.split("==")[0].split("[")[0]) for line in locked(read(LOCKS[name]))}
+        assert wanted(name) - pinned == set()
+
+
+class TestLocksTogether:
+    def test_agree_on_every_version(self) -> None:
+        edge, demo, test = (set(locked(read(LOCKS[name]))) for name in ("edge", "demo", "test"))
+        assert edge <= demo <= test
+
+    def test_edge_carries_neither_mlflow_nor_the_report_library(self) -> None:
+        pinned = {normal(line.split("==")[0]) for line in locked(read(LOCKS["edge"]))}
+        assert not pinned & {"mlflow", "reportlab", "pytest"}
+
+    def test_a_line_without_a_hash_would_be_seen(self) -> None:
+        assert locked("numpy==2.2.0 ; sys_platform == 'linux'\nscipy==1.15.0 \\\n    --hash=sha256:00") == {
+            "numpy==2.2.0": [],
+            "scipy==1.15.0": ["sha256:00"],
+        }
+
+
+class TestLicence:
+    def test_is_the_whole_text(self) -> None:
+        assert hashlib.sha256((REPOSITORY / "LICENSE").read_bytes()).hexdigest() == APACHE_2_0
+
+    def test_is_the_one_that_is_declared(self) -> None:
+        assert PROJECT["license"] == "Apache-2.0"
+
+
+class TestMakefile:
+    @pytest.mark.parametrize("target", ["demo", "test", "prove", "serve", "lock", "docs", "lint", "clean"])
+    def test_has_the_target(self, target: str) -> None:
+        assert re.search(rf"^{target}:", read(REPOSITORY / "Makefile"), re.MULTILINE)
+
+    def test_alone_it_tells_what_there_is(self) -> None:
+        told = subprocess.run(
+            ["make", "--no-print-directory"], cwd=REPOSITORY, capture_output=True, text=True, check=True
+        )
+        for target in ("demo", "test", "prove", "serve", "lock", "docs", "lint", "clean"):
+            assert f"make {target} " in told.stdout
+
+    def test_gate_runs_what_the_readme_tells_to_run(self) -> None:
+        assert "make test" in read(REPOSITORY / ".ci" / "run")
+
+
+def headings(text: str) -> list[int]:
+    """Return the levels of a document's headings, in order; what stands in code blocks is none."""
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
+    return [len(found) for found in re.findall(r"^(#+) ", prose, re.MULTILINE)]
+
+
+def blocks(text: str, language: str) -> list[str]:
+    """Return the fenced blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
+
+
+class TestReadmes:
+    def test_have_the_same_sections(self) -> None:
+        assert headings(read(READMES[0])) == headings(read(READMES[1]))
+
+    def test_show_the_same_commands(self) -> None:
+        shown = [
+            re.findall(r"^\$ (.*)$", "\n".join(blocks(read(readme), "console")), re.MULTILINE) for readme in READMES
+        ]
+        assert shown[0] == shown[1]
+        assert "make demo" in shown[0]
+
+    def test_have_tables_and_lists_of_one_length(self) -> None:
+        counted = [len(re.findall(r"^(?:\||- )", read(readme), re.MULTILINE)) for readme in READMES]
+        assert counted[0] == counted[1]
+
+    def test_name_each_other(self) -> None:
+        assert "README.zh-CN.md" in read(READMES[0])
+        assert "README.md" in read(READMES[1])
+
+    @pytest.mark.parametrize("example", blocks(read(READMES[0]), "python"))
+    def test_python_in_them_can_be_read(self, example: str) -> None:
+        compile(example, "README.md", "exec")
+
+
+def anchors(text: str) -> set[str]:
+    """Return the fragments that a document's headings can be reached by."""
+    titles = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    plain = (re.sub(r"[^\w\- ]", "", re.sub(r"\[(.*?)\]\(.*?\)", r"\1", title)).strip().lower() for title in titles)
+    return {title.replace(" ", "-") for title in plain}
+
+
+def broken_links(document: Path, text: str) -> list[str]:
+    """Return the links of a document that lead nowhere in this repository."""
+    prose = re.sub(r"^```.*?^```$|`[^`\n]*`", "", text, flags=re.MULTILINE | re.DOTALL)
+    broken = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", prose):
+        if re.match(r"(https?|mailto):", link):
+            continue
+        name, _, fragment = unquote(link).partition("#")
+        target = document.parent / name if name else document
+        reaches = not fragment or target.suffix != ".md" or fragment in anchors(read(target) if name else text)
+        if not target.exists() or not reaches:
+            broken.append(link)
+    return broken
+
+
+class TestLinks:
+    @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+    def test_lead_somewhere(self, document: Path) -> None:
+        assert broken_links(document, read(document)) == []
+
+    def test_a_broken_one_would_be_seen(self, tmp_path: Path) -> None:
+        text = "# One\n[here](#one) [gone](#two) [file](no.md) [code](https://example.org) `[not](a-link)`\n"
+        assert broken_links(tmp_path / "page.md", text) == ["#two", "no.md"]
+
+
+DOCUMENTATION = "\n".join(read(document) for document in DOCUMENTS)
+
+
+class TestDocumentation:
+    @pytest.mark.parametrize("check", [check.name for check in CHECKS])
+    def test_names_every_check(self, check: str) -> None:
+        assert f"`{check}`" in DOCUMENTATION
+
+    @pytest.mark.parametrize("check", sorted(read_rulebook().checks))
+    def test_the_rulebook_limits_only_checks_that_exist(self, check: str) -> None:
+        assert check in {known.name for known in CHECKS}
+
+    def test_the_changelog_knows_this_version(self) -> None:
+        assert f"\n## {PROJECT['version']}" in read(REPOSITORY / "CHANGELOG.md")

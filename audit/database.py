@@ -1,0 +1,250 @@
+"""The one database of the house: opened so that what it acknowledges survives a power cut."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.pool import QueuePool
+
+from audit.guards import guards
+from audit.tables import metadata
+from policies.errors import Malformed, Sentence, Unavailable
+
+WAIT_SECONDS = 30
+"""How long a writer waits for another before it gives up."""
+
+_WRITES = "mingjing_writes"
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",  # NORMAL loses acknowledged commits when the power goes
+    "PRAGMA foreign_keys = ON",
+    "PRAGMA recursive_triggers = ON",  # else INSERT OR REPLACE slips past the guards
+    "PRAGMA secure_delete = ON",
+    f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}",
+    "PRAGMA cache_size = -32000",
+    "PRAGMA wal_autocheckpoint = 2000",
+)
+
+
+class DatabaseRefused(Malformed):
+    """The address names no database that can hold the log."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"'{url}' is no database for the log; expected sqlite:///FILE or postgresql://HOST/NAME",
+                zh=f"“{url}”不能作为日志数据库；应为 sqlite:///文件 或 postgresql://主机/库名",
+            )
+        )
+
+
+class DatabaseAway(Unavailable):
+    """The database cannot be reached or does not take writes now."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"the database does not answer ({why}); try again, or look at disk and connection",
+                zh=f"数据库没有响应（{why}）；请稍后重试，或检查磁盘与连接",
+            )
+        )
+
+
+@dataclass(frozen=True)
+class Database:
+    """An open database.
+
+    `dialect` is `sqlite` or `postgresql`. Read through `reading()`, write through `writing()`; the log has its
+    own connection and waits while another writer holds SQLite's only write lock, so never append to the log
+    inside `writing()`.
+    """
+
+    engine: Engine
+    dialect: str
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection whose statements see one state; nothing is kept."""
+        with self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A connection that holds the write lock from the start and commits at the end, or undoes everything."""
+        with self.engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+            yield connection
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Read with one statement, written with `?`.
+
+        Raises
+        ------
+        DatabaseAway
+            When the database does not answer.
+        """
+        spoken = statement if self.dialect == "sqlite" else _with_percent(statement)
+        try:
+            with self.engine.connect() as connection:
+                return [tuple(row) for row in connection.exec_driver_sql(spoken, values)]
+        except OperationalError as wrong:
+            raise DatabaseAway(str(wrong.orig)) from wrong
+
+    def writer(self) -> Writer:
+        """Return a connection of its own for the log's hot path."""
+        return Writer(self)
+
+    def close(self) -> None:
+        """Let go of every connection."""
+        self.engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """Open the database at `url`; neither creates nor changes tables.
+
+    Parameters
+    ----------
+    url : str
+        `sqlite:///relative.db`, `sqlite:////absolute.db`, or `postgresql://user:password@host:port/name`.
+
+    Raises
+    ------
+    DatabaseRefused
+        For any other address, a SQLite database in memory included: it would forget what it acknowledged.
+    """
+    try:
+        address = make_url(url)
+    except ArgumentError as wrong:
+        raise DatabaseRefused(url) from wrong
+    kind = address.get_backend_name()
+    if kind == "sqlite" and address.database not in (None, "", ":memory:"):
+        Path(str(address.database)).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(address, poolclass=QueuePool, pool_size=8, max_overflow=56)
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    elif kind == "postgresql":
+        engine = create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+        event.listen(engine, "connect", _prepare_postgresql)
+    else:
+        raise DatabaseRefused(address.render_as_string(hide_password=True))
+    return Database(engine, kind)
+
+
+def create_all(database: Database) -> None:
+    """Create the log's tables and guards without the migrations, for tools and tests."""
+    with database.writing() as connection:
+        metadata.create_all(connection)
+        for statement in guards(database.dialect):
+            connection.exec_driver_sql(statement)
+
+
+class Writer:
+    """One plain connection with the three moves the log needs, in the speech of either database.
+
+    Statements are written with `?`; everything happens between `begin` and `commit`.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._sqlite = database.dialect == "sqlite"
+        self._connection: Any = None
+        self._cursor: Any = None
+        dbapi: Any = database.engine.dialect.loaded_dbapi
+        self.error: type[Exception] = dbapi.Error
+        self.duplicate: type[Exception] = dbapi.IntegrityError
+
+    def begin(self) -> None:
+        """Take the write lock: what is read from here on is the newest state, and stays so until the end."""
+        if self._connection is None:
+            self._connection = self._database.engine.raw_connection()
+            self._cursor = self._connection.cursor()
+        if self._sqlite:
+            self._cursor.execute("BEGIN IMMEDIATE")
+        else:
+            self._cursor.execute("SELECT pg_advisory_xact_lock(4993446713310306919)")
+
+    def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
+        """Run one statement and return its rows."""
+        self._cursor.execute(self._spoken(statement), values)
+        found: list[tuple[Any, ...]] = self._cursor.fetchall() if self._cursor.description else []
+        return found
+
+    def insert(self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
+        """Add rows to a table."""
+        if not rows:
+            return
+        named = ", ".join(columns)
+        if self._sqlite or len(rows) < 32:
+            places = ", ".join("?" * len(columns))
+            self._cursor.executemany(self._spoken(f"INSERT INTO {table} ({named}) VALUES ({places})"), rows)
+            return
+        with self._cursor.copy(f"COPY {table} ({named}) FROM STDIN") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    def commit(self) -> None:
+        """Make it durable; when this returns, it is."""
+        if self._sqlite:
+            self._cursor.execute("COMMIT")
+        else:
+            self._connection.commit()
+
+    def undo(self) -> None:
+        """Leave the database as it was at `begin`; after a broken connection the next `begin` opens a new one."""
+        try:
+            if self._sqlite:
+                if self._connection is not None and self._connection.driver_connection.in_transaction:
+                    self._cursor.execute("ROLLBACK")
+            elif self._connection is not None:
+                self._connection.rollback()
+        except self.error:
+            self.close()
+
+    def close(self) -> None:
+        """Give the connection up."""
+        if self._connection is not None:
+            self._connection.invalidate()
+            self._connection = self._cursor = None
+
+    def _spoken(self, statement: str) -> str:
+        return statement if self._sqlite else _with_percent(statement)
+
+
+def breaks_the_log(wrong: Exception) -> bool:
+    """Return whether an error means that the disk may have lost what it was told to keep.
+
+    After a failed fsync the page cache is no longer what the disk holds, so trying again would prove nothing.
+    """
+    code = getattr(wrong, "sqlite_errorcode", None)
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+@lru_cache(maxsize=256)
+def _with_percent(statement: str) -> str:
+    return statement.replace("?", "%s")
+
+
+def _prepare_sqlite(connection: Any, _record: object) -> None:
+    connection.isolation_level = None  # the driver's own idea of transactions would commit behind our back
+    for pragma in _PRAGMAS:
+        connection.execute(pragma)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _prepare_postgresql(connection: Any, _record: object) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET synchronous_commit = on")
+        cursor.execute(f"SET lock_timeout = '{WAIT_SECONDS}s'")
+    connection.commit()

@@ -1,0 +1,263 @@
+"""What goes into the log and what comes out: drafts, receipts, entries, and their identifiers."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+from typing import Protocol
+
+from policies.errors import Malformed, Sentence
+
+KINDS = frozenset(
+    (
+        *("decision", "review", "override", "appeal", "answer"),
+        *("submit", "examine", "approve", "return", "veto", "suspend", "resume", "retire", "publish", "refuse"),
+        *("erase", "restrict", "hold", "key", "access"),
+        *("clock", "overload", "incident", "restart", "health"),
+    )
+)
+"""Everything that can happen: decisions, what people say about them, acts of governance, the log's own health."""
+
+Clock = Callable[[], datetime]
+"""Gives the present moment in UTC."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+_IDENTIFIER = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+_TEXT = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,400}")
+_FLAG = re.compile(r"[a-z0-9_.:-]+")
+
+
+class NotADraft(Malformed):
+    """What was handed to the log cannot become an entry."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """What a room hands to the log.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    payload : bytes
+        Sealed and stored as it is; never serialised again.
+    model, version : str, optional
+        Registered model and its version.
+    artifact_digest, rulebook_digest : str, optional
+        SHA-256 in hex of the artifact that ran and of the rulebook in force.
+    subject : str, optional
+        Pseudonym of the person concerned, never the raw id. Goes when the entry is erased.
+    about : str, optional
+        Id of the entry that this one is a statement about.
+    actor : str, optional
+        User or service that did it. Goes when the entry is erased.
+    site : str, optional
+        Where.
+    score : float, optional
+        The answer in numbers. Goes when the entry is erased.
+    verdict : bool, optional
+        True is the protective side (an alarm). Goes when the entry is erased.
+    flags : tuple of str
+        Lower-case words such as `capped` or `explanation_pending`.
+    time : datetime, optional
+        UTC; None takes the log's clock.
+    id : str, optional
+        UUIDv7; None lets the log draw one.
+    layout : bytes, optional
+        What the payload's reader needs and many payloads share; kept once by its SHA-256, never erased.
+
+    Raises
+    ------
+    NotADraft
+        With every fault at once.
+    """
+
+    kind: str
+    payload: bytes
+    model: str | None = None
+    version: str | None = None
+    artifact_digest: str | None = None
+    rulebook_digest: str | None = None
+    subject: str | None = None
+    about: str | None = None
+    actor: str | None = None
+    site: str | None = None
+    score: float | None = None
+    verdict: bool | None = None
+    flags: tuple[str, ...] = ()
+    time: datetime | None = None
+    id: str | None = None
+    layout: bytes | None = None
+
+    def __post_init__(self) -> None:
+        if faults := self._faults():
+            raise NotADraft(*faults)
+
+    @property
+    def shared_layout(self) -> bytes | None:
+        """The layout handed over, or the one that an encoded trace brings along."""
+        return self.layout if self.layout is not None else getattr(self.payload, "layout", None)
+
+    def _faults(self) -> list[Sentence]:
+        faults = []
+        if self.kind not in KINDS:
+            faults.append(_fault(f"'{self.kind}' is no kind of entry", f"“{self.kind}”不是日志条目的种类"))
+        for text in (self.model, self.version, self.subject, self.actor, self.site):
+            if text is not None and not _TEXT.fullmatch(text):
+                faults.append(
+                    _fault(
+                        f"{text[:40]!r} is no name (1 to 400 characters)", f"{text[:40]!r} 不是名称（1 至 400 字符）"
+                    )
+                )
+        for digest in (self.artifact_digest, self.rulebook_digest):
+            if digest is not None and not _DIGEST.fullmatch(digest):
+                faults.append(_fault(f"'{digest}' is no SHA-256 in hex", f"“{digest}”不是十六进制的 SHA-256"))
+        for identifier in (self.id, self.about):
+            if identifier is not None and not _IDENTIFIER.fullmatch(identifier):
+                faults.append(_fault(f"'{identifier}' is no UUIDv7", f"“{identifier}”不是 UUIDv7"))
+        if self.score is not None and not math.isfinite(self.score):
+            faults.append(_fault(f"the score {self.score} is no finite number", f"分值 {self.score} 不是有限数"))
+        for flag in self.flags:
+            if not _FLAG.fullmatch(flag):
+                faults.append(_fault(f"'{flag}' is no flag (lower-case words)", f"“{flag}”不是标记（只用小写字母）"))
+        if self.time is not None and self.time.utcoffset() != timedelta(0):
+            faults.append(_fault(f"the time {self.time} is not UTC", f"时间 {self.time} 不是 UTC"))
+        return faults
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """The log's word that an entry is durable.
+
+    `index` is its place in the tree, `leaf` the 32 bytes that stand for it there.
+    """
+
+    id: str
+    index: int
+    time: datetime
+    leaf: bytes
+
+
+class TraceSink(Protocol):
+    """Where traces go. Whatever is behind it, they are durable when `append` returns."""
+
+    def append(self, drafts: Sequence[Draft]) -> tuple[Receipt, ...]:
+        """Keep all drafts or none, in their order; return one receipt for each."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One entry as the log holds it, without its payload.
+
+    `subject`, `actor`, `score` and `verdict` are None once `erased`; `header` and `leaf` stay for ever.
+    """
+
+    index: int
+    id: str
+    time: datetime
+    kind: str
+    source: str
+    counter: int
+    model: str | None
+    version: str | None
+    artifact_digest: str | None
+    rulebook_digest: str | None
+    site: str | None
+    about: str | None
+    flags: tuple[str, ...]
+    subject: str | None
+    actor: str | None
+    score: float | None
+    verdict: bool | None
+    header: bytes
+    leaf: bytes
+    erased: bool
+
+
+@dataclass(frozen=True)
+class Page:
+    """Entries, newest first, and the cursor that continues after them (None: there are no more)."""
+
+    entries: tuple[Entry, ...]
+    next: str | None
+
+
+def new_identifier(microseconds: int) -> bytes:
+    """Return a fresh UUIDv7 for the moment `microseconds` after 1970, as 16 bytes.
+
+    The sub-millisecond part takes the twelve bits beside the version (RFC 9562, 6.2, method 3), so that
+    identifiers sort as they were drawn.
+    """
+    milliseconds, rest = divmod(microseconds, 1000)
+    head = (milliseconds & (1 << 48) - 1) << 16 | 0x7000 | (rest << 12) // 1000
+    tail = int.from_bytes(os.urandom(8), "big") & (1 << 62) - 1 | 1 << 63
+    return (head << 64 | tail).to_bytes(16, "big")
+
+
+def identifier_text(raw: bytes) -> str:
+    """Return a UUID as people write it.
+
+    Examples
+    --------
+    >>> identifier_text(bytes(range(16)))
+    '00010203-0405-0607-0809-0a0b0c0d0e0f'
+    """
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
+def identifier_bytes(text: str) -> bytes | None:
+    """Return the 16 bytes of a written UUIDv7; None when it is none."""
+    return bytes.fromhex(text.replace("-", "")) if _IDENTIFIER.fullmatch(text) else None
+
+
+def microseconds_of(moment: datetime) -> int:
+    """Return a moment as whole microseconds since 1970.
+
+    Raises
+    ------
+    ValueError
+        When the moment has no time zone.
+
+    Examples
+    --------
+    >>> microseconds_of(datetime(1970, 1, 2, tzinfo=UTC))
+    86400000000
+    """
+    if moment.tzinfo is None:
+        raise ValueError("a moment without time zone")
+    since = moment - EPOCH
+    return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
+
+
+def moment_of(microseconds: int) -> datetime:
+    """Return the moment so many microseconds after 1970, in UTC."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def written_time(microseconds: int) -> str:
+    """Return a moment as RFC 3339 with six digits and Z: the form that is hashed.
+
+    Examples
+    --------
+    >>> written_time(86_400_000_001)
+    '1970-01-02T00:00:00.000001Z'
+    """
+    seconds, rest = divmod(microseconds, 1_000_000)
+    return f"{_written_second(seconds)}.{rest:06d}Z"
+
+
+@lru_cache(maxsize=64)
+def _written_second(seconds: int) -> str:
+    return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def _fault(en: str, zh: str) -> Sentence:
+    return Sentence(en=en, zh=zh)

@@ -1,0 +1,203 @@
+"""Questions to the log that its narrow rows answer: one entry, a page of entries, counts and means."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from audit.database import Database
+from audit.entries import (
+    Entry,
+    Page,
+    identifier_bytes,
+    identifier_text,
+    microseconds_of,
+    moment_of,
+)
+from audit.seal import Context, HeaderForm
+from policies.errors import Malformed, NotFound, Sentence
+
+LARGEST_PAGE = 1000
+
+_COLUMNS = (
+    "e.number, e.id, e.time, e.kind, c.source, e.counter, m.name, c.version, c.artifact, c.rulebook, c.site,"
+    " e.about, e.flags, e.subject, e.actor, e.score, e.verdict, e.commitment, e.leaf, p.sealed IS NULL"
+)
+_ENTRIES = (
+    "FROM log_entries e JOIN log_contexts c ON c.number = e.context LEFT JOIN log_models m ON m.number = c.model"
+    " LEFT JOIN log_payloads p ON p.entry = e.number"
+)
+
+
+class NoSuchEntry(NotFound):
+    """The log has no entry with this id."""
+
+    def __init__(self, id: str) -> None:
+        super().__init__(Sentence(en=f"the log has no entry {id}", zh=f"日志中没有条目 {id}"))
+
+
+class NotACursor(Malformed):
+    """A page was asked to continue from nowhere."""
+
+    def __init__(self, cursor: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"'{cursor[:40]}' is no place to continue from; take `next` of the page before",
+                zh=f"“{cursor[:40]}”不是有效的续页位置；请使用上一页的 next",
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which entries are asked for. None asks for all; `since` is included, `until` is not."""
+
+    model: str | None = None
+    version: str | None = None
+    kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    subject: str | None = None
+    flag: str | None = None
+    site: str | None = None
+    verdict: bool | None = None
+
+    def where(self) -> tuple[list[str], list[object]]:
+        """Return the conditions and their values."""
+        asked: list[tuple[str, object]] = [
+            ("e.model = (SELECT number FROM log_models WHERE name = ?)", self.model),
+            ("c.version = ?", self.version),
+            ("e.kind = ?" if self.kind == "decision" else "e.kind <> 'decision' AND e.kind = ?", self.kind),
+            ("e.time >= ?", None if self.since is None else microseconds_of(self.since)),
+            ("e.time < ?", None if self.until is None else microseconds_of(self.until)),
+            ("e.subject = ?", self.subject),
+            ("' ' || e.flags || ' ' LIKE ?", None if self.flag is None else f"% {self.flag} %"),
+            ("c.site = ?", self.site),
+            ("e.verdict = ?", self.verdict),
+        ]
+        given = [(clause, value) for clause, value in asked if value is not None]
+        return [clause for clause, _ in given], [value for _, value in given]
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How many entries, how many of them protective, and their mean score (None without scores)."""
+
+    count: int
+    protective: int
+    scored: int
+    mean_score: float | None
+
+
+class LogReader:
+    """Reads entries; never decrypts anything."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def entry(self, id: str) -> Entry:
+        """Return one entry.
+
+        Raises
+        ------
+        NoSuchEntry
+            When there is none with this id.
+        """
+        raw = identifier_bytes(id)
+        found = [] if raw is None else self._database.rows(f"SELECT {_COLUMNS} {_ENTRIES} WHERE e.id = ?", raw)
+        if not found:
+            raise NoSuchEntry(id)
+        return entry_of(found[0])
+
+    def about(self, id: str) -> tuple[Entry, ...]:
+        """Return the statements about an entry, oldest first."""
+        raw = identifier_bytes(id)
+        if raw is None:
+            raise NoSuchEntry(id)
+        rows = self._database.rows(f"SELECT {_COLUMNS} {_ENTRIES} WHERE e.about = ? ORDER BY e.number", raw)
+        return tuple(map(entry_of, rows))
+
+    def page(self, wanted: Wanted, after: str | None, limit: int) -> Page:
+        """Return a page, newest first by time, then by place in the log."""
+        clauses, values = wanted.where()
+        if after is not None:
+            clauses.append("(e.time, e.number) < (?, ?)")
+            values += _place(after)
+        limit = max(1, min(limit, LARGEST_PAGE))
+        where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
+        rows = self._database.rows(
+            f"SELECT {_COLUMNS} {_ENTRIES} {where} ORDER BY e.time DESC, e.number DESC LIMIT {limit + 1}", *values
+        )
+        shown = tuple(map(entry_of, rows[:limit]))
+        more = len(rows) > limit
+        return Page(shown, f"{microseconds_of(shown[-1].time)}.{shown[-1].index}" if more else None)
+
+    def each(self, start: int, end: int, step: int = 1000) -> Iterator[Entry]:
+        """Return entries by place, from `start` up to but without `end`, oldest first."""
+        for first in range(start, end, step):
+            yield from map(
+                entry_of,
+                self._database.rows(
+                    f"SELECT {_COLUMNS} {_ENTRIES} WHERE e.number >= ? AND e.number < ? ORDER BY e.number",
+                    first,
+                    min(first + step, end),
+                ),
+            )
+
+    def tally(self, wanted: Wanted) -> Tally:
+        """Return counts and the mean score over all entries that are wanted, from the index alone where it can."""
+        clauses, values = wanted.where()
+        where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
+        shared = "JOIN log_contexts c ON c.number = e.context" if wanted.version or wanted.site else ""
+        row = self._database.rows(
+            "SELECT count(*), coalesce(sum(CASE WHEN e.verdict THEN 1 ELSE 0 END), 0), count(e.score), avg(e.score)"
+            f" FROM log_entries e {shared} {where}",
+            *values,
+        )[0]
+        return Tally(int(row[0]), int(row[1]), int(row[2]), None if row[3] is None else float(row[3]))
+
+
+def entry_of(row: tuple[Any, ...]) -> Entry:
+    """Return the entry of a row, with its header written from the columns."""
+    (number, id, time, kind, source, counter, model, version, artifact, rulebook, site) = row[:11]
+    (about, flags, subject, actor, score, verdict, commitment, leaf, erased) = row[11:]
+    words = tuple(flags.split())
+    context = Context(source, model, version, _hex(artifact), _hex(rulebook), site)
+    header = HeaderForm(context, kind).write(
+        bytes(id), time, counter, bytes(commitment), words, None if about is None else bytes(about)
+    )
+    return Entry(
+        index=number,
+        id=identifier_text(bytes(id)),
+        time=moment_of(time),
+        kind=kind,
+        source=source,
+        counter=counter,
+        model=model,
+        version=version,
+        artifact_digest=context.artifact_digest,
+        rulebook_digest=context.rulebook_digest,
+        site=site,
+        about=None if about is None else identifier_text(bytes(about)),
+        flags=words,
+        subject=subject,
+        actor=actor,
+        score=score,
+        verdict=None if verdict is None else bool(verdict),
+        header=header,
+        leaf=bytes(leaf),
+        erased=bool(erased),
+    )
+
+
+def _hex(raw: bytes | None) -> str | None:
+    return None if raw is None else bytes(raw).hex()
+
+
+def _place(cursor: str) -> list[object]:
+    time, _, number = cursor.partition(".")
+    if not (time.isdecimal() and number.isdecimal()):
+        raise NotACursor(cursor)
+    return [int(time), int(number)]

@@ -1,0 +1,275 @@
+"""One turn of writing: drafts become entries, leaves and sealed payloads in a single durable transaction."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Any
+
+from audit.canonical import canonical
+from audit.database import Database, DatabaseAway, Writer, breaks_the_log
+from audit.entries import Draft, Receipt, identifier_bytes, identifier_text, microseconds_of, moment_of, new_identifier
+from audit.log_tree import StoredTree, stored_nodes
+from audit.merkle import Frontier, leaf_hash
+from audit.payload_keys import NONCE_BYTES, KeyRing, owner_of, quarter_of
+from audit.seal import FORMAT, SALT_BYTES, Context, HeaderForm, commitment_of, details_of
+from policies.errors import Conflict, Sentence, Unavailable
+
+ENTRY_COLUMNS = (
+    *("number", "id", "time", "kind", "context", "model", "counter", "about", "flags"),
+    *("subject", "actor", "score", "verdict", "commitment", "leaf", "format"),
+)
+_RANDOM = SALT_BYTES + NONCE_BYTES
+
+
+class LogStopped(Unavailable):
+    """The disk failed to keep what it was told to keep; this process writes no more."""
+
+    def __init__(self, why: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"the log has stopped: the disk did not keep what it was told to ({why});"
+                " mend the disk and start again, the log then continues from what it really holds",
+                zh=f"日志已停止：磁盘未能保存应写入的内容（{why}）；请修复磁盘后重新启动，日志将从实际保存的内容继续",
+            )
+        )
+
+
+class AlreadyKept(Conflict):
+    """An entry with this id is in the log."""
+
+    def __init__(self, ids: Sequence[str]) -> None:
+        named = ", ".join(ids)
+        super().__init__(
+            Sentence(
+                en=f"the log already holds an entry with an id of this batch ({named}); nothing of it was kept",
+                zh=f"日志中已有本批次的编号（{named}）；本批次未保存任何内容",
+            )
+        )
+
+
+class OutOfOrder(Conflict):
+    """A source hands in counters that do not follow those the log has from it."""
+
+    def __init__(self, source: str, expected: int, found: int) -> None:
+        super().__init__(
+            Sentence(
+                en=f"{source} hands in number {found}, the log expects {expected}: what lies between is missing,"
+                " or was handed in before",
+                zh=f"{source} 上交的序号为 {found}，日志应为 {expected}：中间的记录缺失，或此前已经上交",
+            )
+        )
+        self.source, self.expected, self.found = source, expected, found
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Drafts that one caller wants kept together.
+
+    `now` stands in for drafts without a time. `first_counter` is None when the log counts, and the source's own
+    number of the first draft when it was counted elsewhere. `also` runs in the same transaction, before the
+    drafts, and is undone with them.
+    """
+
+    drafts: Sequence[Draft]
+    now: int
+    source: str
+    first_counter: int | None = None
+    also: Callable[[Writer], None] | None = None
+
+
+class LogWriter:
+    """Writes turns of batches. Not for several threads at once: `audit.group_commit` sees to that."""
+
+    def __init__(self, database: Database, keys: KeyRing) -> None:
+        self._writer = database.writer()
+        self._keys = keys
+        self._frontier: Frontier | None = None
+        self._counters: dict[str, int] = {}
+        self._contexts: dict[Context, tuple[int, int | None]] = {}
+        self._forms: dict[tuple[Context, str], HeaderForm] = {}
+        self._layouts: set[bytes] = set()
+        self._stopped: str | None = None
+
+    def write(self, turn: Sequence[Batch]) -> list[tuple[Receipt, ...] | BaseException]:
+        """Keep every batch of a turn; return receipts, or why this one batch could not be kept.
+
+        Raises
+        ------
+        LogStopped
+            When an fsync failed, now or earlier.
+        DatabaseAway
+            When the database takes no writes; nothing of the turn was kept, or (only where the connection broke
+            during the commit itself) all of it.
+        """
+        try:
+            return list(self._transact(turn))
+        except Unavailable:
+            raise
+        except Exception as wrong:  # noqa: BLE001  # one caller's fault must not become the others'
+            if len(turn) == 1:
+                return [self._refusal(turn[0], wrong)]
+            return [answer for batch in turn for answer in self.write([batch])]
+
+    def close(self) -> None:
+        """Give the connection up; a later write opens a new one."""
+        self._forget()
+        self._writer.close()
+
+    def _refusal(self, batch: Batch, wrong: Exception) -> Exception:
+        if not isinstance(wrong, self._writer.duplicate):
+            return wrong
+        return AlreadyKept([draft.id for draft in batch.drafts if draft.id is not None])
+
+    def _transact(self, turn: Sequence[Batch]) -> list[tuple[Receipt, ...]]:
+        if self._stopped is not None:
+            raise LogStopped(self._stopped)
+        try:
+            self._writer.begin()
+            receipts = self._written(turn)
+            self._writer.commit()
+        except BaseException as wrong:
+            self._forget()
+            if isinstance(wrong, self._writer.error) and breaks_the_log(wrong):
+                self._stopped = str(wrong)
+                self._writer.close()
+                raise LogStopped(self._stopped) from wrong
+            self._writer.undo()
+            if isinstance(wrong, self._writer.error) and not isinstance(wrong, self._writer.duplicate):
+                raise DatabaseAway(str(wrong)) from wrong
+            raise
+        return receipts
+
+    def _forget(self) -> None:
+        """Believe nothing remembered: the next turn reads what the database really holds."""
+        self._frontier = None
+        self._counters.clear()
+        self._contexts.clear()
+        self._layouts.clear()
+        self._keys.forget()
+
+    def _written(self, turn: Sequence[Batch]) -> list[tuple[Receipt, ...]]:
+        frontier = self._head()
+        rows = _Rows()
+        receipts = []
+        for batch in turn:
+            if batch.also is not None:
+                batch.also(self._writer)
+                self._keys.forget()
+            self._count_from(batch)
+            receipts.append(tuple(self._one(draft, batch, frontier, rows) for draft in batch.drafts))
+        self._store(rows, {batch.source for batch in turn})
+        self._frontier = frontier
+        return receipts
+
+    def _head(self) -> Frontier:
+        """The tree as it is now; another process may have added to it, or erased, since our last turn."""
+        size = int(self._writer.rows("SELECT coalesce(max(number), -1) + 1 FROM log_entries")[0][0])
+        if self._frontier is None or self._frontier.size != size:
+            self._forget()
+            self._frontier = Frontier.at(size, StoredTree(self._writer.rows))
+        return self._frontier.copy()
+
+    def _count_from(self, batch: Batch) -> None:
+        if batch.source not in self._counters:
+            rows = self._writer.rows("SELECT counter FROM log_sources WHERE source = ?", batch.source)
+            self._counters[batch.source] = rows[0][0] if rows else 0
+        expected = self._counters[batch.source] + 1
+        if batch.first_counter is not None and batch.first_counter != expected:
+            raise OutOfOrder(batch.source, expected, batch.first_counter)
+
+    def _one(self, draft: Draft, batch: Batch, frontier: Frontier, rows: _Rows) -> Receipt:
+        time = batch.now if draft.time is None else microseconds_of(draft.time)
+        number = (identifier_bytes(draft.id) if draft.id is not None else None) or new_identifier(time)
+        about = identifier_bytes(draft.about) if draft.about is not None else None
+        context, model, form = self._shared(draft, batch.source)
+        counter = self._counters[batch.source] = self._counters[batch.source] + 1
+        random = os.urandom(_RANDOM)
+        salt = random[:SALT_BYTES]
+        details = details_of(draft.actor, draft.score, draft.subject, draft.verdict)
+        commitment = commitment_of(salt, details, draft.payload)
+        leaf = leaf_hash(form.write(number, time, counter, commitment, draft.flags, about))
+        index = frontier.size
+        moment = moment_of(time)
+        key = self._keys.for_writing(self._writer, owner_of(draft.subject, draft.model), quarter_of(moment))
+        rows.nodes += stored_nodes(frontier.add(leaf))
+        rows.payloads.append((index, key.number, key.seal(number, salt, draft.payload, random[SALT_BYTES:])))
+        rows.entries.append(
+            (
+                *(index, number, time, draft.kind, context, model, counter, about, " ".join(draft.flags)),
+                *(draft.subject, draft.actor, draft.score, draft.verdict, commitment, leaf, FORMAT),
+            )
+        )
+        layout = draft.shared_layout
+        if layout is not None:
+            self._keep_layout(layout)
+        return Receipt(identifier_text(number), index, moment, leaf)
+
+    def _store(self, rows: _Rows, sources: set[str]) -> None:
+        self._writer.insert("log_entries", ENTRY_COLUMNS, rows.entries)
+        self._writer.insert("log_payloads", ("entry", "payload_key", "sealed"), rows.payloads)
+        self._writer.insert("log_nodes", ("level", "position", "hash"), rows.nodes)
+        for source in sources:
+            self._writer.rows(
+                "INSERT INTO log_sources (source, counter) VALUES (?, ?)"
+                " ON CONFLICT (source) DO UPDATE SET counter = excluded.counter",
+                source,
+                self._counters[source],
+            )
+
+    def _shared(self, draft: Draft, source: str) -> tuple[int, int | None, HeaderForm]:
+        context = Context(source, draft.model, draft.version, draft.artifact_digest, draft.rulebook_digest, draft.site)
+        numbers = self._contexts.get(context)
+        if numbers is None:
+            numbers = self._contexts[context] = self._context_row(context)
+        form = self._forms.get((context, draft.kind))
+        if form is None:
+            form = self._forms[context, draft.kind] = HeaderForm(context, draft.kind)
+        return (*numbers, form)
+
+    def _context_row(self, context: Context) -> tuple[int, int | None]:
+        digest = sha256(canonical(context.fields())).digest()
+        found = self._writer.rows("SELECT number, model FROM log_contexts WHERE digest = ?", digest)
+        if found:
+            return found[0][0], found[0][1]
+        model = None if context.model is None else self._model_row(context.model)
+        number = self._next("log_contexts")
+        columns = ("number", "digest", "source", "model", "version", "artifact", "rulebook", "site")
+        row = (
+            *(number, digest, context.source, model, context.version),
+            *(_raw(context.artifact_digest), _raw(context.rulebook_digest), context.site),
+        )
+        self._writer.insert("log_contexts", columns, [row])
+        return number, model
+
+    def _model_row(self, name: str) -> int:
+        found = self._writer.rows("SELECT number FROM log_models WHERE name = ?", name)
+        if found:
+            return int(found[0][0])
+        number = self._next("log_models")
+        self._writer.insert("log_models", ("number", "name"), [(number, name)])
+        return number
+
+    def _keep_layout(self, body: bytes) -> None:
+        if body in self._layouts:
+            return
+        digest = sha256(body).digest()
+        if not self._writer.rows("SELECT 1 FROM log_layouts WHERE digest = ?", digest):
+            self._writer.insert("log_layouts", ("digest", "body"), [(digest, body)])
+        self._layouts.add(body)
+
+    def _next(self, table: str) -> int:
+        return int(self._writer.rows(f"SELECT coalesce(max(number), 0) + 1 FROM {table}")[0][0])
+
+
+class _Rows:
+    def __init__(self) -> None:
+        self.entries: list[tuple[Any, ...]] = []
+        self.payloads: list[tuple[Any, ...]] = []
+        self.nodes: list[tuple[int, int, bytes]] = []
+
+
+def _raw(digest: str | None) -> bytes | None:
+    return None if digest is None else bytes.fromhex(digest)

@@ -1,0 +1,55 @@
+"""Sealed payloads and how they are opened again: the data key of each entry, unwrapped when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from audit.database import Database
+from audit.payload_keys import DataKey, KeyRing, PayloadUnreadable
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A payload with the salt of its commitment."""
+
+    salt: bytes
+    payload: bytes
+
+
+class PayloadStore:
+    """Opens payloads for reading. Holds no key longer than it serves the question at hand."""
+
+    def __init__(self, database: Database, keys: KeyRing) -> None:
+        self._database = database
+        self._keys = keys
+
+    def opened(self, index: int, id: bytes) -> Opened | None:
+        """Return the payload of the entry at `index`; None when it is erased.
+
+        Raises
+        ------
+        PayloadUnreadable
+            When stored bytes or keys were changed.
+        """
+        return next((opened for _, opened in self.each(index, index + 1, {index: id})), None)
+
+    def each(self, start: int, end: int, ids: dict[int, bytes]) -> Iterator[tuple[int, Opened | None]]:
+        """Return the payloads of the entries from `start` up to but without `end`; what is erased comes as None."""
+        rows = self._database.rows(
+            "SELECT p.entry, p.sealed, k.number, k.quarter, k.wrapped, k.wrapping FROM log_payloads p"
+            " JOIN log_payload_keys k ON k.number = p.payload_key WHERE p.entry >= ? AND p.entry < ? ORDER BY p.entry",
+            start,
+            end,
+        )
+        at_hand: dict[int, DataKey] = {}
+        for entry, sealed, number, quarter, wrapped, wrapping in rows:
+            if sealed is None or entry not in ids:
+                yield entry, None
+                continue
+            if wrapped is None:
+                raise PayloadUnreadable(f"the key of entry {entry} is gone", f"条目 {entry} 的密钥已不存在")
+            if number not in at_hand:
+                at_hand[number] = self._keys.opened(number, quarter, bytes(wrapped), wrapping)
+            salt, payload = at_hand[number].open(ids[entry], bytes(sealed))
+            yield entry, Opened(salt, payload)

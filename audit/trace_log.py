@@ -1,0 +1,472 @@
+"""The log of decisions and acts of governance: durable when it answers, provable, forgetful on time."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from audit.checkpoints import Checkpoint, KeyLink, endorse, origin_of, read_checkpoint, sign_checkpoint
+from audit.database import Database
+from audit.entries import (
+    Clock,
+    Draft,
+    Entry,
+    Page,
+    Receipt,
+    TraceSink,
+    identifier_bytes,
+    microseconds_of,
+    moment_of,
+)
+from audit.evidence import Bundled, bundle_of
+from audit.group_commit import GroupCommit
+from audit.log_reader import LogReader, NoSuchEntry, Tally, Wanted
+from audit.log_tree import StoredTree
+from audit.log_writer import Batch, LogStopped, LogWriter, OutOfOrder
+from audit.merkle import Frontier, consistency_proof, inclusion_proof
+from audit.payload_keys import KeyRing, Wrapping
+from audit.payload_store import Opened, PayloadStore
+from audit.recheck import Findings, LogTampered, Recheck
+from audit.retention import Retention
+from audit.seal import details_of
+from audit.signed_note import SigningKey, VerifyingKey
+from audit.trace import DecisionTrace, TraceUnreadable, decode_trace, layout_digest
+from policies.errors import Sentence, Unavailable
+
+__all__ = [
+    "Draft",
+    "Entry",
+    "LogStopped",
+    "LogTampered",
+    "NoSuchEntry",
+    "OutOfOrder",
+    "Page",
+    "Receipt",
+    "TraceLog",
+    "TraceSink",
+    "open_log",
+]
+
+CHECKPOINT_SECONDS = 60
+CHECKPOINT_ENTRIES = 1000
+"""While entries come in, no more than this much time or this many entries pass between checkpoints."""
+
+LOOK_SECONDS = 1.0
+
+
+class ForeignKey(Unavailable):
+    """The log was signed by another key than the one at hand."""
+
+    def __init__(self, fingerprint: str, expected: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"the signing key at hand is {fingerprint[:16]}, the log is signed by {expected[:16]};"
+                " put the right key file back, or hand the log over with the old key",
+                zh=f"当前签名密钥为 {fingerprint[:16]}，而日志由 {expected[:16]} 签名；"
+                "请恢复正确的密钥文件，或用旧密钥办理交接",
+            )
+        )
+
+
+class TraceLog:
+    """One log over one database. Safe for many threads; several processes may share the database.
+
+    Parameters
+    ----------
+    database : Database
+        With the log's tables in place (`api.migrations.upgrade`).
+    key : SigningKey
+        Signs checkpoints. On a fresh log it becomes the first key of the chain.
+    wrapping : Wrapping
+        Wraps the data keys of payloads.
+    clock : callable
+        The present moment in UTC.
+    source : str
+        Name of this writer; it has its own counter, so that an omission shows.
+    retention : Retention
+
+    Raises
+    ------
+    ForeignKey
+        When the log was begun with another key.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        *,
+        key: SigningKey,
+        wrapping: Wrapping,
+        clock: Clock,
+        source: str,
+        retention: Retention | None = None,
+    ) -> None:
+        self.database = database
+        self.source = source
+        self.clock = clock
+        self.retention = retention or Retention()
+        self._key = key
+        self._wrapping = wrapping
+        self._keys = KeyRing(wrapping)
+        self._writer = LogWriter(database, self._keys)
+        self._commits: GroupCommit[Batch, tuple[Receipt, ...]] = GroupCommit(self._writer.write)
+        self._reader = LogReader(database)
+        self._payloads = PayloadStore(database, KeyRing(wrapping))
+        self._tree = StoredTree(database.rows)
+        self._signing = threading.Lock()
+        self._counters: dict[str, int] = {}
+        self._tender: _Tender | None = None
+        self._begin_chain()
+        self.origin = origin_of(self.key_chain()[0].public)
+
+    # --- writing -----------------------------------------------------------------------------------------------
+
+    def append(self, drafts: Sequence[Draft]) -> tuple[Receipt, ...]:
+        """Keep all drafts, or none, durably and in this order; concurrent callers share one fsync.
+
+        Raises
+        ------
+        AlreadyKept
+            When an id of a draft is in the log.
+        DatabaseAway, LogStopped
+            When nothing can be kept now, or by this process any more.
+        """
+        return self._submit(Batch(tuple(drafts), microseconds_of(self.clock()), self.source)) if drafts else ()
+
+    def hand_in(self, source: str, first_counter: int, drafts: Sequence[Draft]) -> tuple[Receipt, ...]:
+        """Keep drafts that another source counted while it was away from the log.
+
+        Raises
+        ------
+        OutOfOrder
+            When the first number does not follow the last one the log has from this source.
+        """
+        if not drafts:
+            return ()
+        return self._submit(Batch(tuple(drafts), microseconds_of(self.clock()), source, first_counter))
+
+    def commit(self, batch: Batch) -> tuple[Receipt, ...]:
+        """Keep a batch together with what it does in the same transaction."""
+        return self._submit(batch)
+
+    def _submit(self, batch: Batch) -> tuple[Receipt, ...]:
+        receipts = self._commits.submit(batch)
+        if self._tender is not None and receipts and receipts[-1].index % CHECKPOINT_ENTRIES < len(receipts):
+            self._tender.look()
+        return receipts
+
+    # --- reading -----------------------------------------------------------------------------------------------
+
+    def entry(self, id: str) -> Entry:
+        """Return one entry; raises `NoSuchEntry`."""
+        return self._reader.entry(id)
+
+    def statements_about(self, id: str) -> tuple[Entry, ...]:
+        """Return the reviews, appeals and other statements about an entry, oldest first."""
+        return self._reader.about(id)
+
+    def search(
+        self,
+        *,
+        model: str | None = None,
+        version: str | None = None,
+        kind: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        subject: str | None = None,
+        flag: str | None = None,
+        site: str | None = None,
+        verdict: bool | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Page:
+        """Return a page of entries, newest first; `after` is `next` of the page before."""
+        wanted = Wanted(
+            model=model,
+            version=version,
+            kind=kind,
+            since=since,
+            until=until,
+            subject=subject,
+            flag=flag,
+            site=site,
+            verdict=verdict,
+        )
+        return self._reader.page(wanted, after, limit)
+
+    def tally(self, wanted: Wanted) -> Tally:
+        """Return count, protective answers and mean score of the wanted entries, without reading payloads."""
+        return self._reader.tally(wanted)
+
+    def payload(self, id: str) -> bytes | None:
+        """Return the payload as it was handed over; None when it is erased."""
+        opened = self._opened(self.entry(id))
+        return None if opened is None else opened.payload
+
+    def trace(self, id: str) -> DecisionTrace | None:
+        """Return a decision as it was traced; None when it is erased.
+
+        Raises
+        ------
+        TraceUnreadable
+            When the entry's payload is no trace.
+        """
+        payload = self.payload(id)
+        if payload is None:
+            return None
+        layout = self.layout(layout_digest(payload))
+        if layout is None:
+            raise TraceUnreadable("its layout was never handed to the log", "其布局从未交给日志")
+        return decode_trace(payload, layout)
+
+    def layout(self, digest: bytes) -> bytes | None:
+        """Return the body of a layout; None when the log never saw it."""
+        rows = self.database.rows("SELECT body FROM log_layouts WHERE digest = ?", digest)
+        return bytes(rows[0][0]) if rows else None
+
+    def _opened(self, entry: Entry) -> Opened | None:
+        return self._payloads.opened(entry.index, identifier_bytes(entry.id) or b"")
+
+    # --- proving -----------------------------------------------------------------------------------------------
+
+    def size(self) -> int:
+        """Return how many entries the log has."""
+        return int(self.database.rows("SELECT coalesce(max(number), -1) + 1 FROM log_entries")[0][0])
+
+    def latest_checkpoint(self) -> Checkpoint | None:
+        """Return the newest signed head; None before the first."""
+        rows = self.database.rows("SELECT note, time FROM log_checkpoints ORDER BY size DESC LIMIT 1")
+        return read_checkpoint(rows[0][0], moment_of(rows[0][1])) if rows else None
+
+    def checkpoint(self) -> Checkpoint:
+        """Sign the head as it is now, after computing the entries since the last checkpoint again from what is stored.
+
+        Raises
+        ------
+        LogTampered
+            When stored bytes do not give what was acknowledged; nothing is signed then.
+        """
+        with self._signing:
+            size, last = self.size(), self.latest_checkpoint()
+            if last is not None and last.size == size:
+                return last
+            start = last.size if last is not None else 0
+            self._recheck().leaves(start, size, self._counters).insist()
+            made = sign_checkpoint(self.origin, size, self._root_at(size, last), self._key, self.clock())
+            with self.database.writing() as connection:
+                self._insert_checkpoint(connection, made)
+            return made
+
+    def _root_at(self, size: int, last: Checkpoint | None) -> bytes:
+        if last is not None and Frontier.at(min(last.size, size), self._tree).root() != last.root:
+            found = Findings()
+            found.add(
+                f"the log no longer gives the root that was signed for its first {last.size} entries",
+                f"日志前 {last.size} 条已不再得出当时签名的根哈希",
+            )
+            found.insist()
+        return Frontier.at(size, self._tree).root()
+
+    def _insert_checkpoint(self, connection: Any, made: Checkpoint) -> None:
+        places = "?, ?, ?, ?" if self.database.dialect == "sqlite" else "%s, %s, %s, %s"
+        connection.exec_driver_sql(
+            f"INSERT INTO log_checkpoints (size, time, root, note) VALUES ({places}) ON CONFLICT (size) DO NOTHING",
+            (made.size, microseconds_of(made.time or self.clock()), made.root, made.note),
+        )
+
+    def checkpoint_when_due(self) -> Checkpoint | None:
+        """Sign when entries wait for it since 60 seconds, or 1,000 of them do; else return None."""
+        last, size = self.latest_checkpoint(), self.size()
+        waiting = size - (last.size if last is not None else 0)
+        if waiting <= 0:
+            return None
+        if waiting >= CHECKPOINT_ENTRIES or last is None or last.time is None:
+            return self.checkpoint()
+        age = (self.clock() - last.time).total_seconds()
+        return self.checkpoint() if age >= CHECKPOINT_SECONDS or age < 0 else None
+
+    def inclusion(self, index: int, size: int) -> list[bytes]:
+        """Return the proof that entry `index` is in the log of `size` entries."""
+        return inclusion_proof(index, size, self._tree)
+
+    def consistency(self, older: int, newer: int) -> list[bytes]:
+        """Return the proof that the log of `newer` entries continues the one of `older`."""
+        return consistency_proof(older, newer, self._tree)
+
+    def recheck(self) -> Findings:
+        """Compute the whole log again from its stored bytes, as is due once a day."""
+        return self._recheck().everything()
+
+    def _recheck(self) -> Recheck:
+        return Recheck(self.database, self._payloads, self.key_chain())
+
+    def evidence(self, id: str, *, rulebook: bytes | None = None) -> dict[str, Any]:
+        """Return the bundle by which a stranger checks this entry without us (`audit.verify`).
+
+        Parameters
+        ----------
+        id : str
+        rulebook : bytes, optional
+            Text of the rulebook whose digest the entry names, to go along.
+        """
+        entry = self.entry(id)
+        entries, seen = [entry], 0
+        while seen < len(entries):
+            entries += self.statements_about(entries[seen].id)
+            seen += 1
+        last = self.latest_checkpoint()
+        if last is None or last.size <= max(one.index for one in entries):
+            last = self.checkpoint()
+        bundled = [self._bundled(one, last.size) for one in entries]
+        return bundle_of(bundled, last, self.key_chain(), rulebook)
+
+    def _bundled(self, entry: Entry, size: int) -> Bundled:
+        opened = self._opened(entry)
+        layout = None
+        if opened is not None and entry.kind == "decision":
+            layout = self._layout_of(opened.payload)
+        details = details_of(entry.actor, entry.score, entry.subject, entry.verdict)
+        return Bundled(entry, details, opened, layout, self.inclusion(entry.index, size))
+
+    def _layout_of(self, payload: bytes) -> bytes | None:
+        try:
+            return self.layout(layout_digest(payload))
+        except TraceUnreadable:
+            return None
+
+    # --- keys --------------------------------------------------------------------------------------------------
+
+    def key_chain(self) -> tuple[KeyLink, ...]:
+        """Return the keys that ever signed for this log, oldest first."""
+        rows = self.database.rows("SELECT public, endorsement FROM log_signing_keys ORDER BY number")
+        return tuple(
+            KeyLink(VerifyingKey(bytes(public)), None if word is None else bytes(word)) for public, word in rows
+        )
+
+    def change_key(self, new: SigningKey, actor: str) -> Receipt:
+        """Hand the log over to a new signing key, by the old key's signature and an entry of kind `key`."""
+        with self._signing:
+            word = endorse(self._key, new.public)
+            said = {"old": self._key.public.raw.hex(), "new": new.public.raw.hex(), "endorsement": word.hex()}
+            draft = Draft(kind="key", payload=json.dumps(said, sort_keys=True).encode(), actor=actor)
+            now = microseconds_of(self.clock())
+
+            def store(writer: Any) -> None:
+                number = writer.rows("SELECT max(number) + 1 FROM log_signing_keys")[0][0]
+                columns = ("number", "public", "endorsement", "since")
+                writer.insert("log_signing_keys", columns, [(number, new.public.raw, word, now)])
+
+            receipt = self._submit(Batch((draft,), now, self.source, also=store))[0]
+            self._key = new
+        return receipt
+
+    def _begin_chain(self) -> None:
+        if not self.key_chain():
+            places = "0, ?, ?" if self.database.dialect == "sqlite" else "0, %s, %s"
+            with self.database.writing() as connection:
+                connection.exec_driver_sql(
+                    f"INSERT INTO log_signing_keys (number, public, since) VALUES ({places}) ON CONFLICT DO NOTHING",
+                    (self._key.public.raw, microseconds_of(self.clock())),
+                )
+        newest = self.key_chain()[-1].public
+        if newest != self._key.public:
+            raise ForeignKey(self._key.public.fingerprint, newest.fingerprint)
+
+    # --- life --------------------------------------------------------------------------------------------------
+
+    def tend(self) -> None:
+        """Start signing checkpoints in the background while entries come in."""
+        if self._tender is None:
+            self._tender = _Tender(self)
+
+    def close(self) -> None:
+        """Sign what waits, stop the background thread and give the connection up."""
+        if self._tender is not None:
+            self._tender.stop()
+            self._tender = None
+        self._writer.close()
+
+
+class _Tender:
+    """A thread that signs a checkpoint when one is due. What it cannot sign it keeps as `wrong` and tries again."""
+
+    def __init__(self, log: TraceLog) -> None:
+        self._log = log
+        self._wake = threading.Event()
+        self._over = False
+        self.wrong: Exception | None = None
+        self._thread = threading.Thread(target=self._run, name="log checkpoints", daemon=True)
+        self._thread.start()
+
+    def look(self) -> None:
+        """Look now whether a checkpoint is due."""
+        self._wake.set()
+
+    def stop(self) -> None:
+        """Sign what waits and end."""
+        self._over = True
+        self._wake.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._over:
+            self._wake.wait(LOOK_SECONDS)
+            self._wake.clear()
+            self._sign()
+
+    def _sign(self) -> None:
+        try:
+            if self._over:
+                self._log.checkpoint()
+            else:
+                self._log.checkpoint_when_due()
+            self.wrong = None
+        except Exception as wrong:  # noqa: BLE001  # the thread must live to sign once the database is back
+            self.wrong = wrong
+
+
+def open_log(
+    data_directory: Path,
+    database: Database,
+    clock: Clock,
+    source: str,
+    *,
+    retention: Retention | None = None,
+    tend: bool = True,
+) -> TraceLog:
+    """Open the log whose keys lie in `data_directory/keys`; on first use the keys are made there, mode 0600.
+
+    Parameters
+    ----------
+    data_directory : Path
+    database : Database
+        With the log's tables in place.
+    clock : callable
+        The present moment in UTC.
+    source : str
+        Name of this writer, such as `serve-1`; two processes at a time never share one.
+    tend : bool
+        Sign checkpoints in the background while entries come in.
+
+    Raises
+    ------
+    KeyUnreadable, ForeignKey
+        When the key files are damaged, open to others, or not this log's.
+    """
+    folder = data_directory / "keys"
+    key = SigningKey.of_file(folder / "signing.key")
+    log = TraceLog(
+        database,
+        key=key,
+        wrapping=Wrapping(folder / "payload.key"),
+        clock=clock,
+        source=source,
+        retention=retention,
+    )
+    if tend:
+        log.tend()
+    return log

@@ -66,7 +66,8 @@ def _refuse_name(key: str, name: str) -> None:
     if pure.is_absolute() or ".." in pure.parts or "\\" in name or not name.isprintable() or pure == PurePosixPath():
         raise Malformed(
             Sentence(
-                en=f"{key} names {name!r}; expected a relative path inside the submission directory, with '/', without '..'",
+                en=f"{key} names {name!r}; "
+                "expected a relative path inside the submission directory, with '/', without '..'",
                 zh=f"{key} 指定的 {name!r} 不合要求，应为提交目录内的相对路径，以“/”分隔且不含“..”",
             )
         )

@@ -94,7 +94,6 @@ def _read_csv(path: Path, limits: Limits) -> tuple[pd.DataFrame, str]:
                 encoding="utf-8-sig",
                 index_col=False,
                 low_memory=False,
-                float_precision="round_trip",
             )
         except pd.errors.EmptyDataError as error:
             raise _refusal(path, "holds no table", "中没有表格数据") from error

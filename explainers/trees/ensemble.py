@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +11,11 @@ import numpy.typing as npt
 from explainers.explanation import Explanation
 from explainers.links import Link
 from explainers.matrix import check_matrix
-from explainers.trees.nodes import Nodes, check_nodes
+from explainers.trees.nodes import CATEGORIES, ZERO_IS_MISSING, Nodes, check_nodes
 from explainers.trees.path_dependent import explain_by_paths
 from explainers.trees.prepared import prepare
 from explainers.trees.routes import sum_leaves
+from explainers.trees.steps import Steps, profiles, steps_of
 from policies.errors import Malformed, Sentence
 
 Floats = npt.NDArray[np.float64]
@@ -97,6 +99,43 @@ class TreeEnsemble:
             unit=self.unit,
             method="tree_path_dependent",
         )
+
+    @cached_property
+    def steps(self) -> Steps:
+        """The thresholds of every feature: where anything can change."""
+        return steps_of(self.nodes, len(self.feature_names))
+
+    def stops(self, feature: int) -> Floats:
+        """Return sorted values of which one lies in every interval of a feature, or its categories."""
+        edges = self.steps.of(feature)
+        found = np.concatenate([edges, np.nextafter(edges, np.inf)])
+        if not self.steps.plain[feature]:
+            found = np.concatenate([found, self._codes(feature)])
+        return np.unique(found[np.isfinite(found)])
+
+    def profile(self, rows: Floats, feature: int) -> Floats | None:
+        """Return the margins of `rows` with `feature` at each of its stops, up to rounding.
+
+        None where the walk does not know it: several outputs, missing values in the feature, or splits that
+        are not plain thresholds.
+        """
+        rows = check_matrix(rows, self.feature_names)
+        if self.n_outputs > 1 or not self.steps.plain[feature] or np.isnan(rows[:, feature]).any():
+            return None
+        everything = profiles(self.nodes, self.steps, rows, self.margins(rows))
+        first = self.steps.start[feature] + feature
+        place = np.searchsorted(self.steps.of(feature), self.stops(feature))
+        return np.asarray(everything[:, first + place])
+
+    def _codes(self, feature: int) -> Floats:
+        """Return the categories that splits on a feature list and one they do not; 0 and its neighbours."""
+        mine = (self.nodes.feature == feature) & (self.nodes.rule == CATEGORIES)
+        words = int(self.nodes.set_words[mine].max(initial=0))
+        zero_is_missing = bool(((self.nodes.feature == feature) & (self.nodes.rule == ZERO_IS_MISSING)).any())
+        around_zero = np.array([-1e-35, 0.0, 1e-35]) if zero_is_missing else np.zeros(0)
+        known = [label for column, labels in self.categories if column == feature for label in range(len(labels))]
+        codes = np.array(known, dtype=np.float64) if known else np.arange(32.0 * words + 1)
+        return np.concatenate([codes if words else np.zeros(0), around_zero, np.nextafter(around_zero, np.inf)])
 
     def one_output(self, k: int) -> TreeEnsemble:
         """Return the ensemble of output `k` alone, its margin taken as it is.

@@ -176,8 +176,8 @@ def broken_links(document: Path, text: str) -> list[str]:
             continue
         name, _, fragment = unquote(link).partition("#")
         target = document.parent / name if name else document
-        reaches = not fragment or target.suffix != ".md" or fragment in anchors(read(target) if name else text)
-        if not target.exists() or not reaches:
+        reaches = not fragment or fragment in anchors(text if not name else read(target) if target.exists() else "")
+        if not (reaches and (target.exists() or not name)):
             broken.append(link)
     return broken
 

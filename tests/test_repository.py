@@ -11,6 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
+from api.settings import Settings
 from audit.examination import CHECKS
 from policies.rulebook import read_rulebook
 
@@ -199,6 +200,17 @@ class TestDocumentation:
     @pytest.mark.parametrize("check", [check.name for check in CHECKS])
     def test_names_every_check(self, check: str) -> None:
         assert f"`{check}`" in DOCUMENTATION
+
+    @pytest.mark.parametrize("setting", sorted(Settings.model_fields))
+    def test_names_every_setting(self, setting: str) -> None:
+        assert f"`MINGJING_{setting.upper()}`" in DOCUMENTATION
+
+    @pytest.mark.parametrize("setting", sorted(Settings.model_fields))
+    def test_names_every_default(self, setting: str) -> None:
+        default = Settings.model_fields[setting].default
+        told = re.search(rf"\| `MINGJING_{setting.upper()}` \| (.*?) \|", read(REPOSITORY / "docs" / "settings.md"))
+        assert told is not None
+        assert default is None or told[1] == f"`{default}`"
 
     @pytest.mark.parametrize("check", sorted(read_rulebook().checks))
     def test_the_rulebook_limits_only_checks_that_exist(self, check: str) -> None:

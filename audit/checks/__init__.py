@@ -1,1 +1,1 @@
-"""The checks a model passes through, one question per file."""
+"""Questions put to every model, one file each, and the finding that answers them."""

@@ -1,0 +1,98 @@
+"""Counts of verdict and truth in every group, from one pass over the rows."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Counts = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+Coded = tuple[Counts, tuple[str, ...]]
+"""A group's number for every row, -1 for unknown, and the name of every number."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Histogram:
+    """Counts of shape (n_groups, 4) in the order tn, fp, fn, tp, with the groups' names and the unknowns.
+
+    Examples
+    --------
+    >>> made = histogram(pd.Series(["a", "b", None]), np.array([True, False, True]), np.array([True, True, False]))
+    >>> made.names, made.cells.tolist(), made.unknown
+    (('a', 'b'), [[0, 0, 0, 1], [0, 1, 0, 0]], 1)
+    """
+
+    column: str
+    names: tuple[str, ...]
+    cells: Counts
+    unknown: int
+
+    @property
+    def n(self) -> Counts:
+        """Rows per group."""
+        return np.asarray(self.cells.sum(axis=1))
+
+    @property
+    def positives(self) -> Counts:
+        """Rows per group in which harm happened."""
+        return np.asarray(self.cells[:, 2] + self.cells[:, 3])
+
+    @property
+    def negatives(self) -> Counts:
+        """Rows per group in which no harm happened."""
+        return np.asarray(self.cells[:, 0] + self.cells[:, 1])
+
+    @property
+    def alarms(self) -> Counts:
+        """Rows per group on the protective side."""
+        return np.asarray(self.cells[:, 1] + self.cells[:, 3])
+
+    @property
+    def false_alarms(self) -> Counts:
+        """Alarms per group without harm."""
+        return np.asarray(self.cells[:, 1])
+
+    @property
+    def misses(self) -> Counts:
+        """Harm per group without an alarm."""
+        return np.asarray(self.cells[:, 2])
+
+
+def codes_of(column: pd.Series) -> Coded:
+    """Return a number per row and a name per number, names in order; -1 for unknown (missing or blank)."""
+    codes, values = pd.factorize(column, sort=False)
+    texts = [_name(value) for value in values]
+    order = sorted({text for text in texts if text})
+    place = {text: i for i, text in enumerate(order)}
+    new = np.array([place.get(text, -1) for text in texts] + [-1], dtype=np.int64)
+    return new[codes], tuple(order)
+
+
+def _name(value: object) -> str:
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()
+
+
+def histogram(column: pd.Series, truth: Bools, verdicts: Bools) -> Histogram:
+    """Count one column's groups against truth and verdict; rows whose group is unknown are counted apart."""
+    codes, names = codes_of(column)
+    return counted(str(column.name), codes, names, truth, verdicts)
+
+
+def counted(name: str, codes: Counts, names: tuple[str, ...], truth: Bools, verdicts: Bools) -> Histogram:
+    """Count groups given as codes; -1 is unknown."""
+    cell = (codes + 1) * 4 + truth * 2 + verdicts
+    cells = np.bincount(cell, minlength=4 * (len(names) + 1)).reshape(-1, 4)
+    return Histogram(column=name, names=names, cells=cells[1:], unknown=int(cells[0].sum()))
+
+
+def crossed(first: Coded, second: Coded) -> Coded:
+    """Return the codes and names of the intersections that occur; unknown in one is unknown in both."""
+    both = np.where((first[0] < 0) | (second[0] < 0), -1, first[0] * len(second[1]) + second[0])
+    present = np.unique(both[both >= 0])
+    names = tuple(f"{first[1][k // len(second[1])]} × {second[1][k % len(second[1])]}" for k in present)
+    return np.where(both < 0, -1, np.searchsorted(present, both)), names

@@ -1,0 +1,455 @@
+"""Does the model know the answer from where it will not have it: the outcome, its aftermath, its own test?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from audit.checks.check import Finding, Group, Limits, all_hold, limit_of
+from audit.checks.columns import Codes, auc_of_bins, bins_of, bins_of_numbers, numbers
+from audit.checks.examined import Examined, Floats
+from audit.checks.intervals import auc_alone, difference, roc_auc
+from audit.checks.times import times_of
+from audit.checks.wording import joined, named, percent
+from policies.column_names import goes_by
+from policies.errors import Sentence
+
+LEAST_OF_EACH = 20
+"""Rows of either outcome needed before one column's skill is worth naming."""
+
+SAME_ORDER = 0.999
+"""Rank correlation from which a column is another one in different clothes."""
+
+FEW_FEATURES = 5
+"""Models of fewer features have a leading one by nature."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suspicion:
+    """One way the answer may have got in. `holds` is False for a leak, None for an open question, True for a remark."""
+
+    column: str | None
+    kind: str
+    measured: float
+    limit: float
+    holds: bool | None
+    says: Sentence
+
+    def as_group(self) -> Group:
+        """Return the line of the table."""
+        return {
+            "column": self.column,
+            "fault": self.kind,
+            "measured": self.measured,
+            "limit": self.limit,
+            "holds": self.holds,
+            "says": self.says.as_json(),
+        }
+
+
+@dataclass(frozen=True)
+class Leakage:
+    """Looks at single columns, at their names, at the model as a whole, and at rows shared with the training data."""
+
+    name: str = "leakage"
+
+    def run(self, examined: Examined, limits: Limits) -> tuple[Finding, ...]:
+        """Return one finding; a group per suspicion, leaks first."""
+        skills = skill_of_columns(examined)
+        found = [
+            *_knowing(examined, limits, skills),
+            *_after_event(examined, limits),
+            *_in_disguise(examined, limits, skills),
+            *_identifiers(examined, limits),
+            *_too_good(examined, limits),
+            *_shared_rows(examined, limits),
+            *_out_of_time(examined, limits),
+        ]
+        order = {False: 0, None: 1, True: 2}
+        found = sorted(found, key=lambda one: order[one.holds])
+        best = max(skills.values(), default=float("nan"))
+        return (
+            Finding(
+                check=self.name,
+                holds=all_hold([one.holds for one in found]),
+                measured=best if skills else None,
+                limit=_limit(limits, "single_feature_auc"),
+                unit="auc",
+                n=len(examined),
+                groups=tuple(one.as_group() for one in found),
+                says=_sentence(found, examined),
+                evidence={"auc_by_column": dict(sorted(skills.items(), key=lambda item: -item[1]))},
+            ),
+        )
+
+
+def _limit(limits: Limits, key: str) -> float:
+    return limit_of(limits, "leakage", key)
+
+
+def _values(examined: Examined, column: str) -> Floats | None:
+    """What the model sees of a column, or its numbers as handed over; None for text."""
+    if examined.inputs is not None and column in examined.features:
+        return np.asarray(examined.inputs[:, examined.features.index(column)])
+    return numbers(examined.evaluation[column])
+
+
+def skill_of_columns(examined: Examined) -> Mapping[str, float]:
+    """Return how well every column alone tells the outcome, as an area under the ROC curve from 0.5 up.
+
+    The better of two: by rank, where the column is known; by the rate in each of up to 20 bins, learnt on the
+    other half of the rows, which finds dependence of any shape and in missing values. Empty when there are
+    fewer than 20 rows of either outcome.
+    """
+    truth = examined.truth
+    if min(truth.sum(), (~truth).sum()) < LEAST_OF_EACH:
+        return {}
+    folds = examined.generator("leakage").permutation(len(truth)) % 2
+    return {column: _skill(examined, column, folds) for column in examined.candidates}
+
+
+def _skill(examined: Examined, column: str, folds: Codes) -> float:
+    values = _values(examined, column)
+    bins = bins_of(examined.evaluation[column]) if values is None else bins_of_numbers(values)
+    by_bins = auc_of_bins(bins, examined.truth, folds)
+    if values is None:
+        return by_bins
+    known = np.isfinite(values)
+    harmed = int(examined.truth[known].sum())
+    if min(harmed, int(known.sum()) - harmed) < LEAST_OF_EACH or known.mean() < 0.5:
+        return by_bins
+    by_rank = auc_alone(examined.truth[known], values[known])
+    return max(by_bins, by_rank, 1 - by_rank)
+
+
+def _weights(examined: Examined) -> Mapping[str, float] | None:
+    """Mean share of every feature, or None when there is no explanation."""
+    if examined.explanation is None or examined.explanation.contributions.ndim != 2:
+        return None
+    shares = examined.explanation.shares().mean(axis=0)
+    return dict(zip(examined.explanation.feature_names, shares.tolist(), strict=True))
+
+
+def _used(examined: Examined, column: str) -> tuple[bool | None, Sentence]:
+    """Whether the model reads a column (None: not known), and the words to say so."""
+    weights = _weights(examined)
+    if examined.predictor is None:
+        return None, Sentence(en="whether the model reads it is not known", zh="模型是否使用该列尚不清楚")
+    if weights is None or column not in weights:
+        return True, Sentence(en="the model reads it", zh="模型使用了该列")
+    share = weights[column]
+    return True, Sentence(en=f"it carries {percent(share)} of the decisions", zh=f"占决策权重 {percent(share)}")
+
+
+def _held(used: bool | None) -> bool | None:
+    """A column the model asks for is a leak, whatever its weight; where that is not known, a remark."""
+    return True if used is None else not used
+
+
+def _knowing(examined: Examined, limits: Limits, skills: Mapping[str, float]) -> Iterator[Suspicion]:
+    limit = _limit(limits, "single_feature_auc")
+    for column, skill in skills.items():
+        if skill < limit:
+            continue
+        used, weight = _used(examined, column)
+        yield Suspicion(
+            column=column,
+            kind="knows_the_answer",
+            measured=skill,
+            limit=limit,
+            holds=_held(used),
+            says=Sentence(
+                en=f"'{column}' alone tells the outcome (AUC {skill:.3f}, from {limit:.2f} on it is taken for "
+                "the answer "
+                f"itself); {weight.en}; leave it out unless it is known before the event",
+                zh=f"仅凭“{column}”即可判断结果（AUC {skill:.3f}，达到 {limit:.2f} 即视为答案本身）；{weight.zh}；"
+                "除非事前即可获知，否则请勿使用",
+            ),
+        )
+
+
+def _after_event(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
+    """Names under which only the aftermath is recorded, from the table of the rulebook."""
+    for column in examined.candidates:
+        reason = after_event_reason(column, limits)
+        if reason is None:
+            continue
+        used, weight = _used(examined, column)
+        yield Suspicion(
+            column=column,
+            kind="known_after_event",
+            measured=(_weights(examined) or {}).get(column, float("nan")),
+            limit=0.0,
+            holds=_held(used),
+            says=Sentence(
+                en=f"'{column}' goes by a name of things known only afterwards ({reason.en}); {weight.en}; "
+                "leave it out, "
+                "or rename it if it is known before the event",
+                zh=f"“{column}”属于事后才能获知的信息（{reason.zh}）；{weight.zh}；请勿使用，若确为事前可知请更名",
+            ),
+        )
+
+
+def after_event_reason(column: str, limits: Limits) -> Sentence | None:
+    """Return why a column of this name is known only after the event, or None."""
+    for rule in limits.get("after_event", []):
+        if goes_by(column, rule["columns"]) and not goes_by(column, rule.get("but_not", [])):
+            return Sentence(en=str(rule["en"]), zh=str(rule["zh"]))
+    return None
+
+
+def _in_disguise(examined: Examined, limits: Limits, skills: Mapping[str, float]) -> Iterator[Suspicion]:
+    """Features that order the rows as an after-event column beside the model does, such as its logarithm."""
+    limit = _limit(limits, "single_feature_auc")
+    beside = [
+        str(column)
+        for column in examined.evaluation.columns
+        if column not in examined.features
+        and column not in (examined.declaration.data.label, examined.declaration.data.prediction)
+        and numbers(examined.evaluation[column]) is not None
+        and after_event_reason(str(column), limits) is not None
+    ]
+    for column in examined.features:
+        if skills.get(column, 0.0) >= limit or after_event_reason(column, limits) is not None:
+            continue
+        twin = next((name for name in beside if _same_order(examined, column, name)), None)
+        if twin is None:
+            continue
+        used, weight = _used(examined, column)
+        yield Suspicion(
+            column=column,
+            kind="disguised",
+            measured=SAME_ORDER,
+            limit=SAME_ORDER,
+            holds=_held(used),
+            says=Sentence(
+                en=f"'{column}' orders the rows exactly as '{twin}', which is known only afterwards; {weight.en}; "
+                "leave it out",
+                zh=f"“{column}”与事后才知的“{twin}”排序完全一致；{weight.zh}；请勿使用",
+            ),
+        )
+
+
+def _same_order(examined: Examined, column: str, other: str) -> bool:
+    one, two = _values(examined, column), numbers(examined.evaluation[other])
+    if one is None or two is None:
+        return False
+    known = np.flatnonzero(np.isfinite(one) & np.isfinite(two))[:5000]
+    if len(known) < LEAST_OF_EACH or np.ptp(one[known]) == 0 or np.ptp(two[known]) == 0:
+        return False
+    if len(np.unique(one[known])) <= 2:  # two values agree with too much by chance
+        return False
+    return abs(float(np.asarray(stats.spearmanr(one[known], two[known]).statistic))) >= SAME_ORDER
+
+
+def _identifiers(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
+    """Whole numbers that differ in nearly every row and run on, or bear the name of an id."""
+    most = _limit(limits, "most_distinct")
+    patterns = [str(pattern) for pattern in limits.get("identifier_names", [])]
+    for column in examined.features:
+        values = _values(examined, column)
+        known: Floats = np.asarray([] if values is None else values[np.isfinite(values)], dtype=np.float64)
+        if len(known) < LEAST_OF_EACH or bool((known != np.round(known)).any()):
+            continue
+        distinct = len(np.unique(known)) / len(known)
+        runs_on = distinct >= most and float(known.max() - known.min()) <= 20 * len(known)
+        if not runs_on and not (goes_by(column, patterns) and distinct > 0.5):
+            continue
+        used, weight = _used(examined, column)
+        yield Suspicion(
+            column=column,
+            kind="identifier",
+            measured=distinct,
+            limit=most,
+            holds=_held(used),
+            says=Sentence(
+                en=f"'{column}' looks like an id: whole numbers, {percent(distinct)} of them different; {weight.en}; "
+                "a number that names a case cannot cause it, leave it out",
+                zh=f"“{column}”形似编号：均为整数且 {percent(distinct)} 互不相同；{weight.zh}；"
+                "编号与事故无因果关系，请勿使用",
+            ),
+        )
+
+
+def _too_good(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
+    """Skill that real accidents rarely allow, and one feature that carries nearly everything."""
+    if min(examined.truth.sum(), (~examined.truth).sum()) < LEAST_OF_EACH:
+        return
+    auc = roc_auc(examined.truth, examined.danger)
+    limit = _limit(limits, "too_good_auc")
+    if auc.value >= limit:
+        yield Suspicion(
+            column=None,
+            kind="too_good",
+            measured=auc.value,
+            limit=limit,
+            holds=None,
+            says=Sentence(
+                en=f"the model is all but perfect (AUC {auc.value:.4f}, from {limit:.3f} on this asks for a reason); "
+                "show that every feature is known before the event and that these rows were not trained on",
+                zh=f"模型近乎完美（AUC {auc.value:.4f}，达到 {limit:.3f} 即须说明理由）；"
+                "请证明各特征均事前可知，且评估数据未用于训练",
+            ),
+        )
+    weights = _weights(examined) or {}
+    dominant = _limit(limits, "dominant_share")
+    if len(weights) < FEW_FEATURES or auc.value < 0.9:
+        return
+    column, share = max(weights.items(), key=lambda item: item[1])
+    if share >= dominant:
+        yield Suspicion(
+            column=column,
+            kind="dominant",
+            measured=share,
+            limit=dominant,
+            holds=None,
+            says=Sentence(
+                en=f"'{column}' alone carries {percent(share)} of a strong model (AUC {auc.value:.3f}); say "
+                "when it becomes "
+                "known",
+                zh=f"“{column}”一项即占强模型（AUC {auc.value:.3f}）权重的 {percent(share)}；请说明该信息何时可知",
+            ),
+        )
+
+
+def _shared_rows(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
+    """Evaluation rows that the training data hold too, beyond what coarse columns make by chance.
+
+    Chance is measured, not assumed: as often as a training row has a twin among the other training rows, an
+    evaluation row would find one as well. Where a column is fine enough to tell cases apart, whole rows alike in
+    everything are copies without further ado.
+    """
+    training = examined.training
+    if training is None or training.empty:
+        return
+    most = _limit(limits, "most_shared_rows")
+    label = examined.declaration.data.label
+    read = [c for c in (*examined.candidates, label) if c in training.columns and c in examined.evaluation.columns]
+    common = [str(c) for c in examined.evaluation.columns if c in training.columns]
+    if len(read) < 2:
+        return
+    shared, by_chance = _twins(examined.evaluation[read], training[read])
+    n, m = len(examined.evaluation), len(training)
+    excess = difference((shared, n), (by_chance, m))
+    whole, _ = _twins(examined.evaluation[common], training[common])
+    fine = _tells_cases_apart(training[common])
+    if excess.value > most and excess.lo > 0:
+        share = shared / n
+    elif fine and whole > most * n:
+        share = whole / n
+    else:
+        return
+    yield Suspicion(
+        column=None,
+        kind="shared_rows",
+        measured=share,
+        limit=most,
+        holds=False,
+        says=Sentence(
+            en=f"{percent(share)} of the evaluation rows are in the training data too (by chance "
+            f"{percent(by_chance / m)} "
+            f"would be), at most {percent(most)} more is allowed; split again, by case and before copying anything",
+            zh=f"{percent(share)} 的评估数据同时出现在训练数据中（偶然重合约 {percent(by_chance / m)}），"
+            f"超出部分上限为 {percent(most)}；请按案例重新划分，并在复制数据之前划分",
+        ),
+    )
+
+
+def _twins(evaluation: pd.DataFrame, training: pd.DataFrame) -> tuple[int, int]:
+    """Return how many evaluation rows have a twin in training, and how many training rows have one there."""
+    asked, known = _hashes(evaluation), _hashes(training)
+    _, counts = np.unique(known, return_counts=True)
+    return int(np.isin(asked, known).sum()), int(counts[counts > 1].sum())
+
+
+def _hashes(frame: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
+    """One number per row, the same for 1, 1.0 and True: two files seldom agree on types."""
+    alike = {}
+    for i, column in enumerate(frame.columns):
+        values = numbers(frame[column])
+        alike[i] = frame[column].astype("string").fillna("") if values is None else values + 0.0
+    return np.asarray(pd.util.hash_pandas_object(pd.DataFrame(alike), index=False).to_numpy(dtype=np.uint64))
+
+
+def _tells_cases_apart(training: pd.DataFrame) -> bool:
+    found = [numbers(training[column]) for column in training.columns]
+    return any(len(np.unique(one)) > 0.3 * len(one) for one in found if one is not None)
+
+
+def _out_of_time(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
+    """Evaluation rows that lie before the end of training: the model was not asked about its future."""
+    time, training = examined.declaration.data.time, examined.training
+    if time is None or training is None or time not in training.columns or time not in examined.evaluation.columns:
+        return
+    learnt, asked = times_of(training[time]), times_of(examined.evaluation[time])
+    learnt, asked = learnt[np.isfinite(learnt)], asked[np.isfinite(asked)]
+    if not len(learnt) or not len(asked):
+        return
+    before = float((asked <= np.quantile(learnt, 0.999)).mean())  # single wrong dates must not decide
+    most = _limit(limits, "most_before_end_of_training")
+    if before > most:
+        yield Suspicion(
+            column=time,
+            kind="out_of_time",
+            measured=before,
+            limit=most,
+            holds=None,
+            says=Sentence(
+                en=f"{percent(before)} of the evaluation rows lie before the end of the training period, at most "
+                f"{percent(most)} should; these figures do not show how the model does on what comes later, "
+                "split by time",
+                zh=f"{percent(before)} 的评估数据早于训练数据的结束时间，应不超过 {percent(most)}；"
+                "这些指标不能说明模型对未来的表现，请按时间划分",
+            ),
+        )
+
+
+OPENINGS = {
+    "knows_the_answer": Sentence(en="tell the outcome by themselves", zh="单独即可判断结果的列"),
+    "known_after_event": Sentence(en="are known only after the event", zh="事后才能获知的列"),
+    "disguised": Sentence(en="repeat what is known only after the event", zh="变相包含事后信息的列"),
+    "identifier": Sentence(en="are ids", zh="形似编号的列"),
+}
+"""How the leaks of one kind are summed up."""
+
+
+def _leaks_said(leaks: Sequence[Suspicion]) -> Sentence:
+    """Every leak once: columns by kind, then what concerns whole rows."""
+    parts = []
+    for kind, opening in OPENINGS.items():
+        columns = [str(one.column) for one in leaks if one.kind == kind]
+        if columns:
+            names = named(columns, most=8)
+            parts.append(Sentence(en=f"{names.en} {opening.en}", zh=f"{opening.zh}：{names.zh}"))
+    if parts:
+        parts.append(
+            Sentence(
+                en="leave these columns out; the table says why, and what each of them carries",
+                zh="请去除上述各列；原因及各列权重见表",
+            )
+        )
+    return joined([*parts, *(one.says for one in leaks if one.kind not in OPENINGS)])
+
+
+def _sentence(found: Sequence[Suspicion], examined: Examined) -> Sentence:
+    leaks = [one for one in found if one.holds is False]
+    questions = [one.says for one in found if one.holds is None]
+    if leaks:
+        return _leaks_said(leaks)
+    if questions:
+        opening = Sentence(en="cannot conclude", zh="无法得出结论")
+        return Sentence(en=f"{opening.en}: {joined(questions).en}", zh=f"{opening.zh}：{joined(questions).zh}")
+    without = Sentence(en="", zh="")
+    if examined.training is None:
+        without = Sentence(
+            en="; without training data shared rows could not be looked for", zh="；未提交训练数据，无法核查数据重合"
+        )
+    return Sentence(
+        en=f"no column among {len(examined.candidates)} knows the answer, none goes by a name of the aftermath, and no "
+        f"rows are shared with training{without.en}",
+        zh=f"{len(examined.candidates)} 列中没有泄露答案的列，也没有事后信息，评估数据与训练数据无重合{without.zh}",
+    )

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
+import sys
 import tomllib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
+import typer
 
+from api.cli import app
 from api.settings import Settings
 from audit.examination import CHECKS
 from policies.rulebook import read_rulebook
@@ -218,3 +224,56 @@ class TestDocumentation:
 
     def test_the_changelog_knows_this_version(self) -> None:
         assert f"\n## {PROJECT['version']}" in read(REPOSITORY / "CHANGELOG.md")
+
+
+def commands(command: Any, path: str = "mingjing") -> Iterator[tuple[str, Any]]:
+    """Walk every command of the program with the words it is called by."""
+    if not hasattr(command, "commands"):
+        yield path, command
+        return
+    for name, below in command.commands.items():
+        yield from commands(below, f"{path} {name}")
+
+
+COMMANDS = dict(commands(typer.main.get_command(app)))
+
+
+class TestCommands:
+    @pytest.mark.parametrize("page", ["commands.md", "commands.zh-CN.md"])
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_each_is_documented(self, command: str, page: str) -> None:
+        assert f"`{command}" in read(REPOSITORY / "docs" / page)
+
+    @pytest.mark.parametrize("page", ["commands.md", "commands.zh-CN.md"])
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_so_is_every_option(self, command: str, page: str) -> None:
+        told = read(REPOSITORY / "docs" / page)
+        options = [name for option in COMMANDS[command].params for name in option.opts if name.startswith("--")]
+        assert [name for name in options if f"`{name}" not in told] == []
+
+    @pytest.mark.parametrize("page", ["commands.md", "commands.zh-CN.md"])
+    def test_no_page_tells_of_one_that_does_not_exist(self, page: str) -> None:
+        told = set(re.findall(r"^### `(mingjing [a-z]+(?: add)?)", read(REPOSITORY / "docs" / page), re.MULTILINE))
+        assert told <= set(COMMANDS)
+
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_each_shows_an_example_of_itself(self, command: str) -> None:
+        assert f"Example: {command}" in (COMMANDS[command].help or "")
+
+    @pytest.mark.parametrize("readme", READMES, ids=["en", "zh"])
+    def test_the_help_in_the_readme_is_the_programs(self, readme: Path) -> None:
+        shown = next(block for block in blocks(read(readme), "console") if block.startswith("$ mingjing --help\n"))
+        told = subprocess.run(
+            [sys.executable, "-m", "api.cli", "--help"],
+            capture_output=True,
+            text=True,
+            check=True,
+            env={**os.environ, "COLUMNS": "100", "TERM": "dumb", "NO_COLOR": "1"},  # noqa: TID251 - what a terminal sets
+        ).stdout
+        assert unboxed(shown.removeprefix("$ mingjing --help\n")) == unboxed(told)
+
+
+def unboxed(text: str) -> list[str]:
+    """Return the words of a help text line by line, without the frame a terminal draws around them."""
+    lines = (re.sub(r"[─-╿]", " ", line).split() for line in text.replace("python -m api.cli", "mingjing").splitlines())
+    return [" ".join(words) for words in lines if words]

@@ -90,7 +90,7 @@ class TreeEnsemble:
         """Return exact path-dependent Shapley values: the trees' own covers stand for the background."""
         X = check_matrix(X, self.feature_names)
         prepared = prepare(self)
-        contributions = explain_by_paths(prepared, X)
+        contributions = explain_by_paths(self.nodes, prepared, X, self.n_outputs)
         return Explanation(
             contributions=contributions[:, :, 0] if self.n_outputs == 1 else contributions,
             base=prepared.base[0] if self.n_outputs == 1 else prepared.base,

@@ -1,4 +1,4 @@
-"""What the path-dependent kernel knows before it sees a row: for every edge, its factors at every quadrature node.
+"""What the path-dependent kernels know before they see a row: for every split, its factors at every quadrature node.
 
 In a tree, let a leaf's path constrain m distinct features; o_i in {0, 1} says whether the row meets the splits
 on feature i, r_i is the product of their cover ratios. Then
@@ -14,6 +14,8 @@ dividing feature i's own factor out again is one constant per state of the edge:
 
 The common 1 / (1 - t) is folded into the weights. A feature that splits again further down replaces its factor,
 so such an edge has three states, o_above + o_here, and its constants are differences to the edge above.
+Leaves need no walk at all: what the leaves right below a split give to its feature and to the sum above is P of
+the split times one constant per state of the split.
 (Lundberg 2018; the sharing along edges follows Linear TreeSHAP, Yu 2022.)
 """
 
@@ -31,6 +33,7 @@ from explainers.trees.nodes import Nodes
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
+Singles = npt.NDArray[np.float32]
 
 REMEMBERED = 8
 """How many prepared models are kept in memory."""
@@ -51,55 +54,66 @@ class HasNodes(Protocol):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Prepared:
-    """Edges of all trees in the order the kernel walks them (each tree in pre-order, roots left out).
+    """Splits of all trees in the order the kernels walk them (each tree in pre-order).
+
+    The first ten arrays have one entry per split. States are numbered 0: the row left this feature's splits
+    further up; 1: it takes the other side here; 2: it takes this side. For the leaves below a split, 1 and 2 are
+    right and left. Each state owns `width` quadrature nodes, a multiple of four, those not used being zero.
 
     Parameters
     ----------
+    feature, threshold, rule, default_left, node
+        The split itself, and its number in the ensemble.
+    depth : int
+        0 for the root.
+    above : int
+        Depth of the split below the nearest edge further up with the same feature as the edge into this split;
+        0 for none. `leaf_above` is the same for the edges out of this split.
+    exits : int
+        How many edges end after this split on the way up.
+    from_left : bool
+        Whether this split is the left child of the one above.
+    has_leaf : bool
+        Whether a leaf hangs right below.
+    grow, give : float32 arrays of shape (n_splits, 3, width)
+        For the edge into the split: the factor of P, and the coefficient of H in the contribution.
+    leaf_give, leaf_sum : float32 arrays of shape (n_splits, 3, width)
+        For the leaves below: what P contributes to the split's feature, and to H.
     base : float array of shape (n_outputs,)
         Cover-weighted mean of the model.
-    tree_edges : int array of shape (n_trees + 1,)
-        Where the edges of each tree begin.
-    tree_nodes : int array of shape (n_trees,)
-        Quadrature nodes of each tree.
-    rule_at : int array of shape (n_trees,)
-        Where the weights of a tree's quadrature rule begin in `weights`.
-    edge_split, edge_depth, edge_above, edge_exit : int arrays of shape (n_edges,)
-        The node above; the depth of the node below; the depth of the nearest edge above with the same feature
-        (0 for none); how many edges end here on the way up.
-    edge_left : bool array of shape (n_edges,)
-    edge_value : float32 array of shape (n_edges,)
-        The leaf below, 0 where there is none.
-    edge_leaf : bool array of shape (n_edges,)
-    edge_at : int array of shape (n_edges,)
-        Where the constants of the edge begin in `grow` and `give`.
-    grow, give : float32 arrays
-        Per edge, state and quadrature node: the factor of P, and the coefficient of H in the contribution.
+    tree_start : int array of shape (n_trees + 1,)
+        Where the splits of each tree begin.
+    tree_width : int array of shape (n_trees,)
+        Quadrature nodes in use in each tree.
+    weights : float32 array of shape (n_trees, width)
+        Weights of the tree's quadrature rule, divided by 1 - t.
     """
 
-    nodes: Nodes
-    n_features: int
-    n_outputs: int
-    deepest: int
-    most_nodes: int
+    feature: Ints
+    threshold: Floats
+    rule: npt.NDArray[np.uint8]
+    default_left: npt.NDArray[np.bool_]
+    node: Ints
+    depth: Ints
+    above: Ints
+    leaf_above: Ints
+    exits: Ints
+    from_left: npt.NDArray[np.bool_]
+    has_leaf: npt.NDArray[np.bool_]
+    grow: Singles
+    give: Singles
+    leaf_give: Singles
+    leaf_sum: Singles
     base: Floats
-    tree_edges: npt.NDArray[np.int64]
-    tree_nodes: Ints
-    rule_at: Ints
-    weights: npt.NDArray[np.float32]
-    edge_split: Ints
-    edge_depth: Ints
-    edge_above: Ints
-    edge_exit: Ints
-    edge_left: npt.NDArray[np.bool_]
-    edge_leaf: npt.NDArray[np.bool_]
-    edge_value: npt.NDArray[np.float32]
-    edge_at: npt.NDArray[np.int64]
-    grow: npt.NDArray[np.float32]
-    give: npt.NDArray[np.float32]
+    tree_start: npt.NDArray[np.int64]
+    tree_width: Ints
+    weights: Singles
+    deepest: int
+    n_features: int
 
     @property
     def nbytes(self) -> int:
-        """Bytes held by the preparation itself."""
+        """Bytes held by the preparation."""
         return sum(a.nbytes for a in vars(self).values() if isinstance(a, np.ndarray))
 
 
@@ -111,33 +125,27 @@ def prepare(ensemble: HasNodes) -> Prepared:
     key = f"{ensemble.digest}:{len(ensemble.feature_names)}"
     found = _MEMORY.get(key)
     if found is None:
-        found = _MEMORY[key] = _prepare(ensemble.nodes, ensemble.offset, len(ensemble.feature_names))
+        found = _MEMORY[key] = make_prepared(ensemble.nodes, ensemble.offset, len(ensemble.feature_names))
         while len(_MEMORY) > REMEMBERED:
             _MEMORY.popitem(last=False)
     return found
 
 
-def _prepare(nodes: Nodes, offset: Floats, n_features: int) -> Prepared:
+def make_prepared(nodes: Nodes, offset: Floats, n_features: int) -> Prepared:
+    """Prepare the nodes of an ensemble; `prepare` remembers what this makes."""
     n_trees = len(nodes.roots)
-    tree_edges = np.zeros(n_trees + 1, dtype=np.int64)
+    tree_start = np.zeros(n_trees + 1, dtype=np.int64)
     distinct = np.zeros(n_trees, dtype=np.int32)
-    deepest = int(_measure(nodes.roots, nodes.left, nodes.right, nodes.feature, tree_edges, distinct))
-    n_edges = int(tree_edges[-1])
-    tree_nodes = np.maximum((distinct + 1) // 2, 1).astype(np.int32)
-    rules, rule_at, weights, points = _quadrature(tree_nodes)
-    whole: dict[str, Any] = {
-        "edge_split": np.zeros(n_edges, dtype=np.int32),
-        "edge_depth": np.zeros(n_edges, dtype=np.int32),
-        "edge_above": np.zeros(n_edges, dtype=np.int32),
-        "edge_exit": np.zeros(n_edges, dtype=np.int32),
-        "edge_left": np.zeros(n_edges, dtype=np.bool_),
-        "edge_leaf": np.zeros(n_edges, dtype=np.bool_),
-        "edge_value": np.zeros(n_edges, dtype=np.float32),
-        "edge_at": np.zeros(n_edges + 1, dtype=np.int64),
-    }
-    ratio = np.zeros((2, n_edges), dtype=np.float64)  # of the edge, and of the edge above on the same feature
+    deepest = int(_measure(nodes.roots, nodes.left, nodes.right, nodes.feature, tree_start, distinct))
+    n = int(tree_start[-1])
+    tree_width = np.maximum((distinct + 1) // 2, 1).astype(np.int32)
+    width = 4 * -(-int(tree_width.max(initial=1)) // 4)
+    points, weights = _quadrature(tree_width, width)
+    ints: dict[str, Ints] = {k: np.zeros(n, np.int32) for k in ("node", "depth", "above", "leaf_above", "exits")}
+    flags = {k: np.zeros(n, np.bool_) for k in ("from_left", "has_leaf")}
+    constants = {k: np.zeros((n, 3, width), np.float32) for k in ("grow", "give", "leaf_give", "leaf_sum")}
     base = offset.copy()
-    _lay_edges(
+    _lay_splits(
         nodes.roots,
         nodes.output,
         nodes.left,
@@ -145,83 +153,103 @@ def _prepare(nodes: Nodes, offset: Floats, n_features: int) -> Prepared:
         nodes.feature,
         nodes.cover,
         nodes.value,
-        tree_edges,
-        tree_nodes,
+        tree_start,
+        tree_width,
+        points,
         deepest,
-        ratio,
         base,
-        *whole.values(),
+        *ints.values(),
+        *flags.values(),
+        *constants.values(),
     )
-    grow = np.empty(int(whole["edge_at"][-1]), dtype=np.float32)
-    give = np.empty_like(grow)
-    _constants(tree_edges, tree_nodes, rule_at, points, whole["edge_above"], whole["edge_at"], ratio, grow, give)
+    at = ints["node"]
     return Prepared(
-        nodes=nodes,
-        n_features=n_features,
-        n_outputs=len(offset),
-        deepest=deepest,
-        most_nodes=max(rules, default=1),
+        feature=nodes.feature[at],
+        threshold=nodes.threshold[at],
+        rule=nodes.rule[at],
+        default_left=nodes.default_left[at],
         base=base,
-        tree_edges=tree_edges,
-        tree_nodes=tree_nodes,
-        rule_at=rule_at,
-        weights=weights.astype(np.float32),
-        grow=grow,
-        give=give,
-        **{name: array for name, array in whole.items() if name != "edge_at"},
-        edge_at=whole["edge_at"],
+        tree_start=tree_start,
+        tree_width=tree_width,
+        weights=weights,
+        deepest=deepest,
+        n_features=n_features,
+        node=at,
+        depth=ints["depth"],
+        above=ints["above"],
+        leaf_above=ints["leaf_above"],
+        exits=ints["exits"],
+        from_left=flags["from_left"],
+        has_leaf=flags["has_leaf"],
+        grow=constants["grow"],
+        give=constants["give"],
+        leaf_give=constants["leaf_give"],
+        leaf_sum=constants["leaf_sum"],
     )
 
 
-def _quadrature(tree_nodes: Ints) -> tuple[list[int], Ints, Floats, Floats]:
-    """Return the sizes of the rules in use, where each tree's begins, the weights / (1 - t) and the points."""
-    sizes = sorted({int(q) for q in tree_nodes})
-    at, weights, points = {}, [], []
-    start = 0
-    for q in sizes:
+def _quadrature(tree_width: Ints, width: int) -> tuple[Floats, Singles]:
+    """Return every tree's points in [0, 1] and weights / (1 - t), padded to one width."""
+    points = np.zeros((len(tree_width), width))
+    weights = np.zeros((len(tree_width), width), dtype=np.float32)
+    for q in np.unique(tree_width).tolist():
         x, w = np.polynomial.legendre.leggauss(q)
         t = (x + 1) / 2
-        at[q] = start
-        points.append(t)
-        weights.append(w / 2 / (1 - t))
-        start += q
-    flat = np.concatenate([*weights, np.zeros(0)]), np.concatenate([*points, np.zeros(0)])
-    return sizes, np.array([at[int(q)] for q in tree_nodes], dtype=np.int32), *flat
+        mine = tree_width == q
+        points[mine, :q] = t
+        weights[mine, :q] = w / 2 / (1 - t)
+    return points, weights
 
 
 @compiled()
-def _measure(roots: Any, left: Any, right: Any, feature: Any, tree_edges: Any, distinct: Any) -> int:
-    """Count every tree's edges and the distinct features on its richest path; return the greatest depth."""
+def _measure(roots: Any, left: Any, right: Any, feature: Any, tree_start: Any, distinct: Any) -> int:
+    """Count every tree's splits and the distinct features on its richest path; return the greatest depth."""
     deepest = 0
     stack = np.empty(2048, dtype=np.int64)
     depths = np.empty(2048, dtype=np.int64)
     path = np.empty(1024, dtype=np.int64)
     count = np.zeros(1024, dtype=np.int64)
     for tree in range(len(roots)):
-        stack[0], depths[0], top, edges = roots[tree], 0, 1, 0
+        stack[0], depths[0], top, splits = roots[tree], 0, 1, 0
         while top:
             top -= 1
             node, depth = stack[top], depths[top]
             deepest = max(deepest, depth)
-            edges += depth > 0
             if left[node] < 0:
                 distinct[tree] = max(distinct[tree], count[depth])
                 continue
+            splits += 1
             path[depth] = feature[node]
             new = 1
-            for above in range(depth):
-                if path[above] == feature[node]:
+            for further_up in range(depth):
+                if path[further_up] == feature[node]:
                     new = 0
             count[depth + 1] = count[depth] + new
             stack[top], depths[top] = right[node], depth + 1
             stack[top + 1], depths[top + 1] = left[node], depth + 1
             top += 2
-        tree_edges[tree + 1] = tree_edges[tree] + edges
+        tree_start[tree + 1] = tree_start[tree] + splits
     return deepest
 
 
 @compiled()
-def _lay_edges(
+def _factors(t: float, r: float, before: float, repeated: bool) -> tuple[float, float, float, float, float]:
+    """Return the factors of an edge in states 0, 1 and 2, and its contribution in states 1 and 2.
+
+    `r` is the product of the cover ratios of the feature down to here, `before` down to the edge above.
+    """
+    met = t + (1 - t) * r
+    own = (1 - r) * (1 - t) / met
+    if not repeated:
+        return 0.0, (1 - t) * r, met, -1.0, own
+    met_before = t + (1 - t) * before
+    own_before = (1 - before) * (1 - t) / met_before
+    outside = r / before if before > 0 else 0.0
+    return outside, (1 - t) * r / met_before, met / met_before, -1.0 - own_before, own - own_before
+
+
+@compiled()
+def _lay_splits(
     roots: Any,
     output: Any,
     left: Any,
@@ -229,21 +257,24 @@ def _lay_edges(
     feature: Any,
     cover: Any,
     value: Any,
-    tree_edges: Any,
-    tree_nodes: Any,
+    tree_start: Any,
+    tree_width: Any,
+    points: Any,
     deepest: int,
-    ratio: Any,
     base: Any,
-    edge_split: Any,
-    edge_depth: Any,
-    edge_above: Any,
-    edge_exit: Any,
-    edge_left: Any,
-    edge_leaf: Any,
-    edge_value: Any,
-    edge_at: Any,
+    node_of: Any,
+    depth_of: Any,
+    above_of: Any,
+    leaf_above: Any,
+    exits: Any,
+    from_left: Any,
+    has_leaf: Any,
+    grow: Any,
+    give: Any,
+    leaf_give: Any,
+    leaf_sum: Any,
 ) -> None:
-    """Write the edges of every tree in pre-order, with their cover ratios and the cover-weighted mean."""
+    """Write the splits of every tree in pre-order with their constants, and the cover-weighted mean."""
     stack = np.empty(2 * deepest + 4, dtype=np.int64)
     parents = np.empty(2 * deepest + 4, dtype=np.int64)
     depths = np.empty(2 * deepest + 4, dtype=np.int64)
@@ -251,14 +282,15 @@ def _lay_edges(
     kept = np.empty(deepest + 2, dtype=np.float64)  # product of the ratios of that feature down to here
     reach = np.empty(deepest + 2, dtype=np.float64)  # share of the cover that arrives at each depth
     for tree in range(len(roots)):
-        e = tree_edges[tree]
-        q = tree_nodes[tree]
-        stack[0], parents[0], depths[0], top = roots[tree], -1, 0, 1
+        s, q = tree_start[tree], tree_width[tree]
         reach[0] = 1.0
+        if left[roots[tree]] < 0:
+            base[output[tree]] += value[roots[tree]]
+            continue
+        stack[0], parents[0], depths[0], top = roots[tree], -1, 0, 1
         while top:
             top -= 1
             node, parent, depth = stack[top], parents[top], depths[top]
-            leaf = left[node] < 0
             if depth:
                 # below a node that no training row reached nothing is known: both sides alike
                 share = cover[node] / cover[parent] if cover[parent] > 0 else 0.5
@@ -270,50 +302,38 @@ def _lay_edges(
                 before = kept[above] if above else 1.0
                 kept[depth] = before * share
                 reach[depth] = reach[depth - 1] * share
-                edge_split[e], edge_depth[e], edge_above[e] = parent, depth, above
-                edge_left[e] = left[parent] == node
-                edge_leaf[e] = leaf
-                edge_value[e] = value[node] if leaf else 0.0
-                edge_at[e + 1] = edge_at[e] + (3 * q if above else 2 * q)
-                ratio[0, e], ratio[1, e] = kept[depth], before
-                if leaf:
-                    edge_exit[e] = depth - (depths[top - 1] if top else 1) + 1
-                e += 1
-            if leaf:
-                base[output[tree]] += value[node] * reach[depth]
-            else:
-                stack[top], parents[top], depths[top] = right[node], node, depth + 1
-                stack[top + 1], parents[top + 1], depths[top + 1] = left[node], node, depth + 1
-                top += 2
-
-
-@compiled()
-def _constants(
-    tree_edges: Any,
-    tree_nodes: Any,
-    rule_at: Any,
-    points: Any,
-    edge_above: Any,
-    edge_at: Any,
-    ratio: Any,
-    grow: Any,
-    give: Any,
-) -> None:
-    """Write the constants of every edge: state 1 first, then state 2, then state 0 where there is one."""
-    for tree in range(len(tree_nodes)):
-        q = tree_nodes[tree]
-        for e in range(tree_edges[tree], tree_edges[tree + 1]):
-            r, before = ratio[0, e], ratio[1, e]
-            for k in range(q):
-                t = points[rule_at[tree] + k]
-                at = edge_at[e] + k
-                met, met_before = t + (1 - t) * r, t + (1 - t) * before
-                own = (1 - r) * (1 - t) / met
-                if edge_above[e]:
-                    own_before = (1 - before) * (1 - t) / met_before
-                    grow[at], give[at] = (1 - t) * r / met_before, -1 - own_before
-                    grow[at + q], give[at + q] = met / met_before, own - own_before
-                    grow[at + 2 * q], give[at + 2 * q] = r / before if before > 0 else 0.0, 0.0
-                else:
-                    grow[at], give[at] = (1 - t) * r, -1.0
-                    grow[at + q], give[at + q] = met, own
+                above_of[s], from_left[s] = above, left[parent] == node
+                for k in range(q):
+                    g0, g1, g2, c1, c2 = _factors(points[tree, k], kept[depth], before, above > 0)
+                    grow[s, 0, k], grow[s, 1, k], grow[s, 2, k] = g0, g1, g2
+                    give[s, 1, k], give[s, 2, k] = c1, c2
+            node_of[s], depth_of[s] = node, depth
+            above = 0
+            for d in range(1, depth + 1):
+                if path[d] == feature[node]:
+                    above = d
+            leaf_above[s] = above
+            before = kept[above] if above else 1.0
+            inner = 0
+            for is_left in (False, True):
+                child = left[node] if is_left else right[node]
+                if left[child] >= 0:
+                    stack[top], parents[top], depths[top] = child, node, depth + 1
+                    top += 1
+                    inner += 1
+                    continue
+                has_leaf[s] = True
+                v = value[child]
+                share = cover[child] / cover[node] if cover[node] > 0 else 0.5
+                base[output[tree]] += v * reach[depth] * share
+                side, other = (2, 1) if is_left else (1, 2)
+                for k in range(q):
+                    g0, g1, g2, c1, c2 = _factors(points[tree, k], before * share, before, above > 0)
+                    leaf_sum[s, side, k] += v * g2
+                    leaf_give[s, side, k] += v * g2 * c2
+                    leaf_sum[s, other, k] += v * g1
+                    leaf_give[s, other, k] += v * g1 * c1
+                    leaf_sum[s, 0, k] += v * g0
+            if not inner:
+                exits[s] = depth - (depths[top - 1] if top else 1) + 1
+            s += 1

@@ -1,0 +1,205 @@
+"""An artifact becomes a predictor we run ourselves: read as data, checked, and only then built."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from explainers.linear import LinearModel
+from explainers.predictor import Predictor
+from explainers.trees.ensemble import TreeEnsemble
+from explainers.trees.lightgbm_reader import read_lightgbm
+from explainers.trees.xgboost_reader import read_xgboost
+from model_registry.digests import artifact_digest, artifact_size
+from model_registry.inputs import are_positions, inputs_of
+from model_registry.limits import DEFAULT_LIMITS, Limits
+from model_registry.mlmodel import native_file
+from model_registry.portable import Readable
+from model_registry.sandbox import read_in_worker, score_in_worker
+from model_registry.skops_files import check_skops
+from model_registry.sniffing import check_kind
+from policies.declaration import WITHOUT_ARTIFACT, Declaration, Flavour
+from policies.errors import Malformed, Refused, Sentence
+
+Floats = npt.NDArray[np.float64]
+NATIVE_DIFFERENCE = "largest_native_difference"
+
+
+class NotServed(Refused):
+    """A flavour without a model file of ours: it is examined and reported on, never run."""
+
+    def __init__(self, flavour: Flavour) -> None:
+        super().__init__(
+            Sentence(
+                en=f"flavour '{flavour}' hands over no model that runs here; "
+                "hand over xgboost, lightgbm or sklearn (skops)",
+                zh=f"“{flavour}”类型没有可在此运行的模型，请提交 xgboost、lightgbm 或 sklearn（skops）模型",
+            )
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class LoadedModel:
+    """A predictor, and what is known about the file it came from.
+
+    Parameters
+    ----------
+    predictor : Predictor
+        Runs without the library that trained the model.
+    flavour : Flavour
+    artifact_digest : str
+        SHA-256 of the artifact as handed over.
+    native : Path
+        The file of the training library: the artifact itself, or inside an MLflow model folder.
+    facts : mapping
+        For checks: "digest", "flavour", "format", "bytes", "features", "unit", "trees" and "nodes" or "weights",
+        and after `compare_with_library` "largest_native_difference" and "native_rows".
+    """
+
+    predictor: Predictor
+    flavour: Flavour
+    artifact_digest: str
+    native: Path
+    facts: Mapping[str, object]
+
+    @property
+    def feature_names(self) -> tuple[str, ...]:
+        """Columns of the input matrix, in order."""
+        return self.predictor.feature_names
+
+
+def load_predictor(
+    artifact: Path,
+    declaration: Declaration,
+    *,
+    background: pd.DataFrame | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> LoadedModel:
+    """Read an artifact into a predictor. Declarative formats only; nothing the artifact brings is run.
+
+    XGBoost and LightGBM files are parsed here; objects in a `.skops` file are built in a worker process, which
+    hands back plain arrays.
+
+    Parameters
+    ----------
+    artifact : Path
+        A model file, or an MLflow model folder.
+    declaration : Declaration
+        Says the flavour; where the file knows no column names, its features give them, in their order.
+    background : DataFrame, optional
+        Rows whose mean is where a linear model's contributions are zero; trees bring their own.
+    limits : Limits
+
+    Raises
+    ------
+    RunsCode, NotItsFlavour, UnknownTypes, ModelFolderRefused, NotServed
+        Refusals by content.
+    Malformed
+        When the model's structure is broken (`ModelRefused`), or the artifact is larger than the limit.
+    LibraryCrashed, LibraryHung, LibraryRefused, RefusedInside
+        From the worker.
+    """
+    flavour = declaration.model.flavour
+    if flavour in WITHOUT_ARTIFACT or flavour is Flavour.ONNX:
+        raise NotServed(flavour)
+    digest = artifact_digest(artifact, limits)
+    native = native_file(artifact, flavour, limits) if artifact.is_dir() else artifact
+    raw = native.read_bytes()
+    kind = check_kind(native.name, raw, flavour)
+    predictor = _referred(_named(_read(native, raw, flavour, limits), declaration), background)
+    facts = {
+        "digest": digest,
+        "flavour": str(flavour),
+        "format": str(kind),
+        "bytes": artifact_size(artifact),
+        "features": len(predictor.feature_names),
+        "unit": predictor.unit,
+        **_size(predictor),
+    }
+    return LoadedModel(
+        predictor=predictor,
+        flavour=flavour,
+        artifact_digest=digest,
+        native=native,
+        facts=MappingProxyType(facts),
+    )
+
+
+def compare_with_library(loaded: LoadedModel, inputs: Floats, limits: Limits = DEFAULT_LIMITS) -> LoadedModel:
+    """Let the training library score the same rows once, and note how far its scores are from ours.
+
+    Parameters
+    ----------
+    loaded : LoadedModel
+    inputs : array of shape (n_rows, n_features)
+        Evaluation rows as the model sees them.
+
+    Returns
+    -------
+    LoadedModel
+        With the fact "largest_native_difference": the largest |ours - theirs| / max(1, |theirs|), so absolute for
+        probabilities and relative for large values. Infinite where one of the two is not a number.
+
+    Raises
+    ------
+    LibraryCrashed, LibraryHung, LibraryRefused, RefusedInside
+        The model is refused; this process was never touched.
+    """
+    categories = getattr(loaded.predictor, "categories", ())
+    kind, theirs = score_in_worker(loaded.flavour, loaded.native, inputs, categories, limits)
+    ours = loaded.predictor.scores(inputs) if kind == "scores" else loaded.predictor.margins(inputs)
+    facts = {**loaded.facts, NATIVE_DIFFERENCE: _difference(ours, theirs), "native_rows": len(inputs)}
+    return replace(loaded, facts=MappingProxyType(facts))
+
+
+def _difference(ours: Floats, theirs: Floats) -> float:
+    if ours.shape != theirs.shape:
+        return float("inf")
+    if not len(ours):
+        return 0.0
+    apart = np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs))
+    return float(np.max(np.where(np.isnan(apart), np.inf, apart)))
+
+
+def _read(native: Path, raw: bytes, flavour: Flavour, limits: Limits) -> Readable:
+    if flavour is Flavour.XGBOOST:
+        return read_xgboost(raw)
+    if flavour is Flavour.LIGHTGBM:
+        return read_lightgbm(raw)
+    check_skops(native.name, raw, limits)
+    return read_in_worker(native, limits)
+
+
+def _named(predictor: Readable, declaration: Declaration) -> Readable:
+    """Give columns the declared names where the file only counts them."""
+    declared = tuple(declaration.features)
+    if are_positions(predictor.feature_names) and len(declared) == len(predictor.feature_names):
+        return replace(predictor, feature_names=declared)
+    return predictor
+
+
+def _referred(predictor: Readable, background: pd.DataFrame | None) -> Readable:
+    if background is None or not isinstance(predictor, LinearModel):
+        return predictor
+    known = inputs_of(background, predictor, "the background")
+    empty = [name for j, name in enumerate(predictor.feature_names) if np.isnan(known[:, j]).all()]
+    if empty:
+        raise Malformed(
+            Sentence(
+                en=f"the background holds no value of {', '.join(empty)}",
+                zh=f"背景数据中 {'、'.join(empty)} 没有任何取值",
+            )
+        )
+    return replace(predictor, reference=np.nanmean(known, axis=0))
+
+
+def _size(predictor: Readable) -> dict[str, object]:
+    if isinstance(predictor, TreeEnsemble):
+        return {"trees": len(predictor.nodes.roots), "nodes": len(predictor.nodes)}
+    return {"weights": int(predictor.weights.size)}

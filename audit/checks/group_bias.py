@@ -103,7 +103,7 @@ class GroupBias:
             "unknown": {made.column: made.unknown for made in single},
         }
         return (
-            self._errors([*compared, *between], open_questions, groups, evidence, rules, len(examined)),
+            self._errors([*compared, *between], open_questions, groups, evidence, rules, len(examined), single),
             self._impact(single, selected, rules),
         )
 
@@ -128,6 +128,7 @@ class GroupBias:
         evidence: dict[str, object],
         rules: Rules,
         n: int,
+        single: Sequence[Histogram],
     ) -> Finding:
         gaps = [found for found in compared if found.conclusion == "gap"]
         unsure = [found for found in compared if found.conclusion == "cannot_conclude"]
@@ -135,16 +136,18 @@ class GroupBias:
         said = [_gaps_said(gaps, rules)] if gaps else []
         if not gaps:
             said = [*open_questions, *(_unsure_said(found, rules) for found in unsure)]
+        answer = False if gaps else (None if said else True)
+        told = [*(said or [_no_gap_said(compared, rules)]), *_unknown_said(single, n)]
         return Finding(
             check=self.name,
-            holds=False if gaps else (None if said else True),
+            holds=answer,
             measured=None if worst is None else worst.gap.value,
             limit=rules.gap,
             unit="share",
             interval=None if worst is None else worst.gap.interval,
             n=n if worst is None else worst.n,
             groups=groups,
-            says=joined(said) if said else _no_gap_said(compared, rules),
+            says=joined(told),
             evidence=evidence,
         )
 
@@ -406,6 +409,17 @@ def _gap_said(found: Comparison) -> Sentence:
         zh=f"按“{found.column}”分组的{said.zh}：“{found.high}”比“{found.low}”高 {points(found.gap.value)} 个百分点"
         f"（区间 {span(found.gap.interval)}，{chance(found.p)}）",
     )
+
+
+def _unknown_said(single: Sequence[Histogram], n: int) -> list[Sentence]:
+    return [
+        Sentence(
+            en=f"'{made.column}' is unknown in {made.unknown} of {n} rows, which are left out here",
+            zh=f"“{made.column}”在 {n} 行中有 {made.unknown} 行未知，未计入比较",
+        )
+        for made in single
+        if made.unknown and len(made.names)
+    ]
 
 
 def _gaps_said(gaps: Sequence[Comparison], rules: Rules) -> Sentence:

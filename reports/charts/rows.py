@@ -1,0 +1,66 @@
+"""Charts with one row per name: how high each row is when its name takes several lines."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.charts.measure import lines_of, width_of
+from reports.charts.scene import GRID, INK, Label, Line, Shape
+
+GAP = 6.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One row: its name in lines, its upper edge and its height in points."""
+
+    lines: tuple[str, ...]
+    top: float
+    height: float
+
+    @property
+    def middle(self) -> float:
+        """The height at which bars and marks are drawn."""
+        return self.top + self.height / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rows:
+    """All rows of a chart and the width their names take."""
+
+    rows: tuple[Row, ...]
+    room: float
+    size: float
+
+    @property
+    def bottom(self) -> float:
+        """Lower edge of the last row."""
+        return self.rows[-1].top + self.rows[-1].height if self.rows else 0.0
+
+    def names(self, x: float) -> tuple[Shape, ...]:
+        """Return the names, right-aligned at `x` + room, with a hairline under each row."""
+        shapes: list[Shape] = []
+        for row in self.rows:
+            first = row.middle - (len(row.lines) - 1) * self.size * 0.6 + 0.35 * self.size
+            for at, line in enumerate(row.lines):
+                y = first + at * self.size * 1.2
+                shapes.append(Label(x=x + self.room, y=y, text=line, size=self.size, fill=INK, anchor="end"))
+        return tuple(shapes)
+
+    def hairlines(self, left: float, right: float) -> tuple[Shape, ...]:
+        """Return one faint line between each two rows."""
+        return tuple(Line(points=((left, row.top), (right, row.top)), stroke=GRID, width=0.5) for row in self.rows[1:])
+
+
+def rows_of(names: Sequence[str], *, top: float, most_room: float, size: float = 8.0, least: float = 17.0) -> Rows:
+    """Return one row per name. Names share a column no wider than `most_room`; long ones take several lines."""
+    room = min(most_room, max((width_of(name, size) for name in names), default=0.0))
+    rows = []
+    at = top
+    for name in names:
+        lines = lines_of(name, room, size)
+        height = max(least, len(lines) * size * 1.2 + GAP)
+        rows.append(Row(lines=lines, top=at, height=height))
+        at += height
+    return Rows(rows=tuple(rows), room=room, size=size)

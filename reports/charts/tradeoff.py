@@ -1,0 +1,71 @@
+"""Missed harm against false alarms over all thresholds, with the chosen one marked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reports.charts.axes import Scale, x_axis, y_axis
+from reports.charts.measure import lines_of, width_of
+from reports.charts.scene import ALARM, FAINT, QUIET, SOFT, Drawing, Label, Line, Shape, diamond, paragraph
+from reports.wording import Language, say
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """What one threshold costs: share of harm missed and share of harmless cases alarmed, both in [0, 1]."""
+
+    threshold: float
+    missed: float
+    false_alarms: float
+
+
+def tradeoff_curve(
+    choices: Sequence[Choice], *, chosen: Choice | None, language: Language, width: float = 400.0, height: float = 240.0
+) -> Drawing:
+    """Return the curve. Down is fewer missed, left is fewer false alarms; chance is the dashed diagonal."""
+    left, top, right, bottom = 40.0, 24.0, width - 12.0, height - 34.0
+    across = Scale(low=0.0, high=1.0, start=left, end=right)
+    up = Scale(low=0.0, high=1.0, start=bottom, end=top)
+
+    def percent(share: float) -> str:
+        return say(language, "number.whole", value=share)
+
+    shapes: list[Shape] = [
+        *x_axis(across, top=top, bottom=bottom, written=percent, name=say(language, "chart.false_alarm_axis")),
+        *y_axis(up, left=left, right=right, written=percent, name=say(language, "chart.missed_axis")),
+        Line(points=((left, top), (right, bottom)), stroke=FAINT, width=1.0, dash=(4, 3)),
+    ]
+    by_alarms = sorted(choices, key=lambda choice: (choice.false_alarms, -choice.missed))
+    if by_alarms:
+        points = tuple((across(choice.false_alarms), up(choice.missed)) for choice in by_alarms)
+        shapes.append(Line(points=points, stroke=QUIET, width=2.0))
+    else:
+        x, y = (left + right) / 2, (top + bottom) / 2
+        shapes.append(Label(x=x, y=y, text=say(language, "chart.no_data"), size=8, fill=SOFT, anchor="middle"))
+    if chosen is not None:
+        shapes += _chosen(chosen, across, up, language)
+    return Drawing(
+        width=width,
+        height=height,
+        shapes=tuple(shapes),
+        title=say(language, "chart.tradeoff_title"),
+        says=say(language, "chart.tradeoff_title")
+        if chosen is None
+        else say(language, "chart.chosen", threshold=chosen.threshold, missed=chosen.missed, alarms=chosen.false_alarms),
+    )
+
+
+def _chosen(chosen: Choice, across: Scale, up: Scale, language: Language) -> tuple[Shape, ...]:
+    """Return the chosen threshold with its words, kept in the upper right, where a useful curve never runs."""
+    x, y = across(chosen.false_alarms), up(chosen.missed)
+    words = say(language, "chart.chosen", threshold=chosen.threshold, missed=chosen.missed, alarms=chosen.false_alarms)
+    room = 0.46 * (across.end - across.start)
+    lines = lines_of(words, room, 8)
+    at_x = across.end - max(width_of(line, 8) for line in lines)
+    at_y = up.end + 14
+    return (
+        Line(points=((x, y), (at_x - 6, at_y + (len(lines) - 1) * 5)), stroke=SOFT, width=0.7),
+        diamond(x, y, 5.5, fill=ALARM, stroke="#000000"),
+        *paragraph(words, x=at_x, y=at_y, room=room),
+    )

@@ -1,0 +1,40 @@
+"""The figures of the house in one place: what a page, a PDF and a JSON file show is one of these values."""
+
+from reports.decision_figures import (
+    CapShare, ChangeFigure, ContributionFigure, DecisionFigures, FlipFigure, PlaneFigure, View, decision_figures,
+)  # fmt: skip
+from reports.facts import (
+    DecisionCounts, EntryFacts, LogFacts, Outcome, ReviewFacts, VerdictFacts, VersionFacts,
+)  # fmt: skip
+from reports.model_figures import (
+    CapFigure, Comparison, CurvePoint, FeatureFigure, FindingFigure, GroupFigure, ModelFigures, Performance,
+    ProbeFigure, model_figures,
+)  # fmt: skip
+
+__all__ = [
+    "CapFigure",
+    "CapShare",
+    "ChangeFigure",
+    "Comparison",
+    "ContributionFigure",
+    "CurvePoint",
+    "DecisionCounts",
+    "DecisionFigures",
+    "EntryFacts",
+    "FeatureFigure",
+    "FindingFigure",
+    "FlipFigure",
+    "GroupFigure",
+    "LogFacts",
+    "ModelFigures",
+    "Outcome",
+    "Performance",
+    "PlaneFigure",
+    "ProbeFigure",
+    "ReviewFacts",
+    "VerdictFacts",
+    "VersionFacts",
+    "View",
+    "decision_figures",
+    "model_figures",
+]

@@ -1,0 +1,273 @@
+"""What a PDF page is put together from: drawings, figure cards, badges, tables, notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from reportlab.lib.colors import Color, HexColor
+from reportlab.lib.enums import TA_LEFT, TA_RIGHT
+from reportlab.lib.styles import ParagraphStyle
+from reportlab.platypus import Flowable, LongTable, Paragraph, TableStyle
+
+from reports.charts.scene import (
+    ALARM, ALARM_TINT, FAINT, GRID, INK, PAPER, QUIET, QUIET_TINT, SOFT, Drawing, Label, Line, Point, Polygon, Rect,
+)  # fmt: skip
+from reports.typesetting import BOLD, REGULAR, Typesetter
+from reports.wording import Language
+
+Tone = Literal["holds", "fails", "open", "plain"]
+TONES: dict[Tone, tuple[str, str, str]] = {
+    "holds": (QUIET, PAPER, "●"),
+    "fails": (ALARM, INK, "▲"),
+    "open": (PAPER, INK, "○"),
+    "plain": (GRID, INK, ""),
+}
+"""Fill, ink and sign: each state differs in lightness and in its sign, so it survives a grey printer."""
+
+PANEL = "#F4F6F8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Styles:
+    """Paragraph styles of one language."""
+
+    body: ParagraphStyle
+    lead: ParagraphStyle
+    small: ParagraphStyle
+    cell: ParagraphStyle
+    cell_bold: ParagraphStyle
+    cell_right: ParagraphStyle
+    head: ParagraphStyle
+    head_right: ParagraphStyle
+    section: ParagraphStyle
+    part: ParagraphStyle
+    caption: ParagraphStyle
+    code: ParagraphStyle
+    bullet: ParagraphStyle
+
+
+def styles_for(language: Language) -> Styles:
+    """Return the styles; Chinese breaks between any two characters and takes a little more leading."""
+    wrap = "CJK" if language == "zh" else None
+    air = 1.08 if language == "zh" else 1.0
+
+    def style(name: str, size: float, leading: float, **more: Any) -> ParagraphStyle:
+        made = {"fontName": REGULAR, "textColor": HexColor(INK), "wordWrap": wrap, "splitLongWords": 1, **more}
+        return ParagraphStyle(name, fontSize=size, leading=leading * air, **made)
+
+    return Styles(
+        body=style("body", 9.5, 14.2, spaceAfter=5),
+        lead=style("lead", 11, 16.5, spaceAfter=6),
+        small=style("small", 8, 11.6, textColor=HexColor(SOFT), spaceAfter=3),
+        cell=style("cell", 8.2, 11.2),
+        cell_bold=style("cell_bold", 8.2, 11.2, fontName=BOLD),
+        cell_right=style("cell_right", 8.2, 11.2, alignment=TA_RIGHT),
+        head=style("head", 7.8, 10.4, fontName=BOLD, textColor=HexColor(SOFT), alignment=TA_LEFT),
+        head_right=style("head_right", 7.8, 10.4, fontName=BOLD, textColor=HexColor(SOFT), alignment=TA_RIGHT),
+        section=style("section", 15, 19, fontName=BOLD, textColor=HexColor(QUIET), spaceBefore=16, spaceAfter=7),
+        part=style("part", 10.5, 14, fontName=BOLD, spaceBefore=8, spaceAfter=4),
+        caption=style("caption", 8, 11.4, textColor=HexColor(SOFT), spaceBefore=3, spaceAfter=9),
+        code=style("code", 7.6, 10.6, wordWrap="CJK", backColor=HexColor(PANEL), borderPadding=6, spaceBefore=4, spaceAfter=10),
+        bullet=style("bullet", 9.5, 14.2, leftIndent=12, bulletIndent=1, spaceAfter=3),
+    )
+
+
+class DrawingFlowable(Flowable):  # type: ignore[misc]
+    """A drawing on a page. Shrinks to the width there is, never beyond the height of the frame."""
+
+    def __init__(self, drawing: Drawing, setter: Typesetter) -> None:
+        super().__init__()
+        self.drawing, self.setter = drawing, setter
+        self.scale = 1.0
+
+    def wrap(self, available_width: float, available_height: float) -> tuple[float, float]:
+        """Return the size taken."""
+        self.scale = min(1.0, available_width / self.drawing.width)
+        self.width, self.height = self.drawing.width * self.scale, self.drawing.height * self.scale
+        return self.width, self.height
+
+    def draw(self) -> None:
+        """Draw every shape in order."""
+        canvas = self.canv
+        canvas.saveState()
+        canvas.scale(self.scale, self.scale)
+        for shape in self.drawing.shapes:
+            match shape:
+                case Line():
+                    _draw_line(canvas, shape, self.drawing.height)
+                case Rect():
+                    _draw_rect(canvas, shape, self.drawing.height)
+                case Polygon():
+                    _draw_polygon(canvas, shape, self.drawing.height)
+                case Label():
+                    _draw_label(canvas, shape, self.drawing.height, self.setter)
+        canvas.restoreState()
+
+
+def to_flowable(drawing: Drawing, setter: Typesetter | None = None) -> DrawingFlowable:
+    """Return the drawing as a part of a PDF page: the same shapes that `to_svg` writes."""
+    return DrawingFlowable(drawing, setter or Typesetter())
+
+
+def _draw_line(canvas: Any, line: Line, height: float) -> None:
+    canvas.setStrokeColor(HexColor(line.stroke))
+    canvas.setLineWidth(line.width)
+    canvas.setDash(*([list(line.dash)] if line.dash else []))
+    canvas.drawPath(_path(canvas, line.points, height), stroke=1, fill=0)
+    canvas.setDash()
+
+
+def _draw_rect(canvas: Any, rect: Rect, height: float) -> None:
+    stroke, fill = _paint(canvas, rect)
+    canvas.rect(rect.x, height - rect.y - rect.height, rect.width, rect.height, stroke=stroke, fill=fill)
+
+
+def _draw_polygon(canvas: Any, polygon: Polygon, height: float) -> None:
+    stroke, fill = _paint(canvas, polygon)
+    path = _path(canvas, polygon.points, height)
+    path.close()
+    canvas.drawPath(path, stroke=stroke, fill=fill)
+
+
+def _draw_label(canvas: Any, label: Label, height: float, setter: Typesetter) -> None:
+    canvas.setFillColor(HexColor(label.fill))
+    canvas.setFont(BOLD if label.bold else REGULAR, label.size)
+    draw = {"start": canvas.drawString, "middle": canvas.drawCentredString, "end": canvas.drawRightString}
+    draw[label.anchor](label.x, height - label.y, setter.plain(label.text))
+
+
+def _paint(canvas: Any, shape: Rect | Polygon) -> tuple[int, int]:
+    if shape.fill:
+        canvas.setFillColor(HexColor(shape.fill))
+    if shape.stroke:
+        canvas.setStrokeColor(HexColor(shape.stroke))
+        canvas.setLineWidth(shape.stroke_width)
+    return int(shape.stroke is not None), int(shape.fill is not None)
+
+
+def _path(canvas: Any, points: Sequence[Point], height: float) -> Any:
+    path = canvas.beginPath()
+    path.moveTo(points[0][0], height - points[0][1])
+    for x, y in points[1:]:
+        path.lineTo(x, height - y)
+    return path
+
+
+class Cards(Flowable):  # type: ignore[misc]
+    """Figures people remember, side by side: a large number and one sentence each, in boxes of equal height."""
+
+    GAP, PAD = 9.0, 9.0
+
+    def __init__(self, cards: Sequence[tuple[str, str]], style: ParagraphStyle, *, size: float = 21.0) -> None:
+        super().__init__()
+        self.cards = [(figure, Paragraph(words, style)) for figure, words in cards]
+        self.size = size
+        self.heights: list[float] = []
+
+    def wrap(self, available_width: float, available_height: float) -> tuple[float, float]:
+        """Return the size taken: the whole width."""
+        self.width = available_width
+        self.each = (available_width - self.GAP * (len(self.cards) - 1)) / len(self.cards)
+        self.heights = [words.wrap(self.each - 2 * self.PAD, 1000)[1] for _, words in self.cards]
+        self.height = max(self.heights) + self.size * 1.45 + 2 * self.PAD
+        return self.width, self.height
+
+    def draw(self) -> None:
+        """Draw the boxes from left to right."""
+        canvas = self.canv
+        for place, ((figure, words), height) in enumerate(zip(self.cards, self.heights, strict=True)):
+            x = place * (self.each + self.GAP)
+            canvas.setFillColor(HexColor(PANEL))
+            canvas.rect(x, 0, self.each, self.height, stroke=0, fill=1)
+            canvas.setFillColor(HexColor(QUIET))
+            canvas.rect(x, self.height - 2.2, self.each, 2.2, stroke=0, fill=1)
+            size = min(self.size, self.size * (self.each - 2 * self.PAD) / max(1.0, _width(figure, self.size)))
+            canvas.setFont(BOLD, size)
+            canvas.drawString(x + self.PAD, self.height - self.PAD - self.size * 1.05, figure)
+            words.drawOn(canvas, x + self.PAD, self.height - self.PAD - self.size * 1.45 - height)
+
+
+def _width(text: str, size: float) -> float:
+    from reportlab.pdfbase.pdfmetrics import stringWidth
+
+    return float(stringWidth(text, BOLD, size))
+
+
+class Note(Flowable):  # type: ignore[misc]
+    """A paragraph set apart: a bar in the colour of its tone on the left, a tinted ground."""
+
+    PAD = 8.0
+
+    def __init__(self, paragraphs: Sequence[Paragraph], tone: Tone = "plain") -> None:
+        super().__init__()
+        self.paragraphs, self.tone = list(paragraphs), tone
+        self.spaceAfter = 8
+        self.spaceBefore = 4
+
+    def wrap(self, available_width: float, available_height: float) -> tuple[float, float]:
+        """Return the size taken: the whole width."""
+        self.width = available_width
+        self.heights = [p.wrap(available_width - 2 * self.PAD - 6, 10000)[1] for p in self.paragraphs]
+        self.height = sum(self.heights) + 3 * (len(self.heights) - 1) + 2 * self.PAD
+        return self.width, self.height
+
+    def draw(self) -> None:
+        """Draw ground, bar and words."""
+        canvas = self.canv
+        ground = {"holds": "#EEF3F8", "fails": "#FDF3E1", "open": PANEL, "plain": PANEL}[self.tone]
+        bar = {"holds": QUIET, "fails": ALARM, "open": SOFT, "plain": SOFT}[self.tone]
+        canvas.setFillColor(HexColor(ground))
+        canvas.rect(0, 0, self.width, self.height, stroke=0, fill=1)
+        canvas.setFillColor(HexColor(bar))
+        canvas.rect(0, 0, 3, self.height, stroke=0, fill=1)
+        y = self.height - self.PAD
+        for words, height in zip(self.paragraphs, self.heights, strict=True):
+            words.drawOn(canvas, self.PAD + 6, y - height)
+            y -= height + 3
+
+
+Cell = str | Paragraph
+
+
+def table(head: Sequence[Cell], rows: Sequence[Sequence[Cell]], widths: Sequence[float]) -> LongTable:
+    """Return a table whose head is repeated on every page it runs over."""
+    made = LongTable([list(head), *[list(row) for row in rows]], colWidths=list(widths), repeatRows=1, hAlign="LEFT")
+    made.setStyle(
+        TableStyle(
+            [
+                ("FONT", (0, 0), (-1, -1), REGULAR, 8.2, 11.2),
+                ("TEXTCOLOR", (0, 0), (-1, -1), HexColor(INK)),
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("VALIGN", (0, 0), (-1, 0), "BOTTOM"),
+                ("LINEBELOW", (0, 0), (-1, 0), 1.0, HexColor(QUIET)),
+                ("LINEBELOW", (0, 1), (-1, -1), 0.4, HexColor(FAINT)),
+                ("LEFTPADDING", (0, 0), (-1, -1), 4),
+                ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+                ("TOPPADDING", (0, 0), (-1, -1), 3.2),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 3.6),
+            ]
+        )
+    )
+    made.spaceAfter = 8
+    return made
+
+
+def plain_table(rows: Sequence[Sequence[Cell]], widths: Sequence[float]) -> LongTable:
+    """Return a table without a head: a name and its value in each row."""
+    made = LongTable([list(row) for row in rows], colWidths=list(widths), hAlign="LEFT")
+    made.setStyle(
+        TableStyle(
+            [
+                ("VALIGN", (0, 0), (-1, -1), "TOP"),
+                ("LINEBELOW", (0, 0), (-1, -1), 0.4, HexColor(FAINT)),
+                ("LEFTPADDING", (0, 0), (0, -1), 0),
+                ("LEFTPADDING", (1, 0), (1, -1), 6),
+                ("TOPPADDING", (0, 0), (-1, -1), 3.2),
+                ("BOTTOMPADDING", (0, 0), (-1, -1), 3.6),
+            ]
+        )
+    )
+    made.spaceAfter = 8
+    return made

@@ -1,0 +1,271 @@
+"""A PDF document: page frame, header and footer, outline, language and title, the same bytes for the same content."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from io import BytesIO
+from threading import Lock
+from typing import Any
+
+from reportlab.lib.colors import HexColor
+from reportlab.lib.pagesizes import A4
+from reportlab.lib.units import mm
+from reportlab.pdfgen.canvas import Canvas
+from reportlab.platypus import (
+    BaseDocTemplate, CondPageBreak, Flowable, Frame, KeepTogether, NextPageTemplate, PageTemplate, Paragraph, Spacer,
+)  # fmt: skip
+
+from reports.charts.measure import lines_of
+from reports.charts.scene import FAINT, PAPER, QUIET, SOFT, Drawing
+from reports.flowables import Cards, Cell, Note, Styles, Tone, plain_table, styles_for, table, to_flowable
+from reports.typesetting import BOLD, REGULAR, Typesetter
+from reports.wording import Language, say
+
+PAGE_WIDTH, PAGE_HEIGHT = A4
+SIDE, TOP, FOOT = 20 * mm, 22 * mm, 20 * mm
+WIDTH = PAGE_WIDTH - 2 * SIDE
+"""Width of the text in points."""
+
+_ONE_AT_A_TIME = Lock()  # reportlab keeps one state per font, shared by all documents being written
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cover:
+    """What stands in the block on top of the first page and in the header of the others."""
+
+    kind: str
+    title: str
+    lines: tuple[str, ...]
+    running: str
+
+
+class Outlined(Paragraph):  # type: ignore[misc]
+    """A heading that puts itself into the document's outline when it is drawn."""
+
+    def __init__(self, text: str, style: Any, *, key: str, entry: str, level: int = 0) -> None:
+        super().__init__(text, style)
+        self.key, self.entry, self.level = key, entry, level
+
+    def draw(self) -> None:
+        """Draw the heading and mark its place."""
+        self.canv.bookmarkHorizontal(self.key, 0, self.height + 6)
+        self.canv.addOutlineEntry(self.entry, self.key, level=self.level, closed=0)
+        super().draw()
+
+
+class Pages:
+    """Collects the parts of one document and writes them.
+
+    Every text handed to a method is plain: it is checked against the fonts and escaped here. The exception are
+    phrases passed through `rich`, whose own values must have passed `Typesetter.markup` before.
+    """
+
+    def __init__(self, language: Language, cover: Cover, *, subject: str, notice: str = "") -> None:
+        self.language: Language = language
+        self.setter = Typesetter()
+        self.styles: Styles = styles_for(language)
+        self.cover = cover
+        self.subject = subject
+        self.notice = notice
+        self.story: list[Flowable] = []
+        self._sections = 0
+
+    def add(self, *parts: Flowable) -> None:
+        """Add parts as they are."""
+        self.story.extend(parts)
+
+    def text(self, words: str, style: str = "body") -> Paragraph:
+        """Return plain words as a paragraph in one of the document's styles."""
+        return Paragraph(self.setter.markup(words), getattr(self.styles, style))
+
+    def write(self, words: str, style: str = "body") -> None:
+        """Add a paragraph of plain words."""
+        self.add(self.text(words, style))
+
+    def lead_in(self, lead: str, words: str) -> Paragraph:
+        """Return a paragraph whose first words are bold."""
+        markup = f'<b>{self.setter.markup(lead)}</b>&nbsp;&nbsp;{self.setter.markup(words)}'
+        return Paragraph(markup, self.styles.body)
+
+    def bullets(self, entries: Sequence[str]) -> None:
+        """Add one bullet per entry."""
+        for entry in entries:
+            self.add(Paragraph(self.setter.markup(entry), self.styles.bullet, bulletText="•"))
+
+    def section(self, title: str) -> None:
+        """Begin a numbered section that stays with at least a few lines of its text."""
+        self._sections += 1
+        numbered = f"{self._sections}  {title}"
+        words = self.setter.markup(numbered)
+        key = f"section-{self._sections}"
+        self.add(CondPageBreak(42 * mm))
+        self.add(Outlined(words, self.styles.section, key=key, entry=self.setter.plain(numbered)))
+
+    def part(self, title: str) -> None:
+        """Begin a part inside a section."""
+        self.add(CondPageBreak(28 * mm), self.text(title, "part"))
+
+    def picture(self, drawing: Drawing, caption: str = "") -> None:
+        """Add a drawing with its caption, kept together."""
+        parts: list[Flowable] = [to_flowable(drawing, self.setter)]
+        parts.append(self.text(caption, "caption") if caption else Spacer(1, 8))
+        self.add(KeepTogether(parts))
+
+    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], shares: Sequence[float], right: str = "") -> None:
+        """Add a table; `shares` are column widths as parts of the text's width, `right` has 'r' for figures."""
+        align = right.ljust(len(head), "l")[: len(head)]
+        heads: list[Cell] = [self.text(h, "head_right" if a == "r" else "head") for h, a in zip(head, align, strict=True)]
+        body = [
+            [self.text(cell, "cell_right" if a == "r" else "cell") for cell, a in zip(row, align, strict=True)]
+            for row in rows
+        ]
+        shares = shares[: len(head)]
+        total = sum(shares)
+        self.add(table(heads, body, [WIDTH * share / total for share in shares]))
+
+    def facts(self, facts: Sequence[tuple[str, str]]) -> None:
+        """Add names and values in two columns, without a head."""
+        rows: list[list[Cell]] = [[self.text(name, "head"), self.text(value, "cell")] for name, value in facts]
+        self.add(plain_table(rows, [0.24 * WIDTH, 0.76 * WIDTH]))
+
+    def cards(self, cards: Sequence[tuple[str, str]], size: float = 21.0) -> None:
+        """Add figures side by side; does nothing without any."""
+        if cards:
+            marked = [(self.setter.plain(figure), self.setter.markup(words)) for figure, words in cards]
+            self.add(Cards(marked, self.styles.cell, size=size), Spacer(1, 9))
+
+    def note(self, *words: str, tone: Tone = "plain") -> None:
+        """Add words set apart from the text."""
+        self.add(Note([self.text(each, "cell") for each in words], tone))
+
+    def code(self, words: str) -> None:
+        """Add a command or a digest, breaking anywhere."""
+        self.add(self.text(words, "code"))
+
+    def finish(self) -> bytes:
+        """Return the document. What the fonts lacked is said at its end."""
+        if self.setter.replaced:
+            codes = ", ".join(f"[U+{ord(character):04X}]" for character in self.setter.replaced)
+            self.note(say(self.language, "pdf.replaced", codes=codes), tone="open")
+        with _ONE_AT_A_TIME:
+            return self._built()
+
+    def _built(self) -> bytes:
+        kept = BytesIO()
+        cover_height = self._cover_height()
+        document = BaseDocTemplate(
+            kept,
+            pagesize=A4,
+            title=self.setter.plain(f"{self.cover.kind}: {self.cover.title}"),
+            author=say(self.language, "pdf.author"),
+            subject=self.setter.plain(self.subject),
+            creator=say(self.language, "pdf.author"),
+            producer=say(self.language, "pdf.author"),
+            lang="zh-CN" if self.language == "zh" else "en",
+            invariant=1,
+            displayDocTitle=1,
+            initialFontName=REGULAR,
+        )
+        first = Frame(SIDE, FOOT, WIDTH, PAGE_HEIGHT - cover_height - FOOT - 5 * mm, 0, 0, 0, 0)
+        other = Frame(SIDE, FOOT, WIDTH, PAGE_HEIGHT - TOP - FOOT, 0, 0, 0, 0)
+        document.addPageTemplates(
+            [
+                PageTemplate("first", [first], onPage=self._draw_cover),
+                PageTemplate("other", [other], onPage=self._draw_header),
+            ]
+        )
+        document.build([NextPageTemplate("other"), *self.story, _LastPage()], canvasmaker=_canvas)
+        return kept.getvalue()
+
+    def _title_lines(self) -> tuple[str, ...]:
+        return lines_of(self.setter.plain(self.cover.title), WIDTH, 24, bold=True)
+
+    def _cover_lines(self) -> tuple[str, ...]:
+        return tuple(cut for line in self.cover.lines for cut in lines_of(self.setter.plain(line), WIDTH, 9))
+
+    def _cover_height(self) -> float:
+        return 29 * mm + 30 * len(self._title_lines()) + 13.5 * len(self._cover_lines())
+
+    def _draw_cover(self, canvas: Canvas, document: BaseDocTemplate) -> None:
+        height = self._cover_height()
+        canvas.setFillColor(HexColor(QUIET))
+        canvas.rect(0, PAGE_HEIGHT - height, PAGE_WIDTH, height, stroke=0, fill=1)
+        canvas.setFillColor(HexColor("#E08A00"))
+        canvas.rect(0, PAGE_HEIGHT - height - 2.5, PAGE_WIDTH, 2.5, stroke=0, fill=1)
+        canvas.setFillColor(HexColor(PAPER))
+        y = PAGE_HEIGHT - 14 * mm
+        canvas.setFont(BOLD, 9.5)
+        canvas.drawString(SIDE, y, say(self.language, "pdf.brand"))
+        canvas.drawRightString(PAGE_WIDTH - SIDE, y, self.setter.plain(self.cover.kind))
+        y -= 11 * mm - 6
+        canvas.setFont(BOLD, 24)
+        for line in self._title_lines():
+            y -= 24
+            canvas.drawString(SIDE, y, line)
+            y -= 6
+        canvas.setFont(REGULAR, 9)
+        canvas.setFillColor(HexColor("#D6E2EE"))
+        y -= 3
+        for line in self._cover_lines():
+            y -= 13
+            canvas.drawString(SIDE, y, line)
+        canvas.bookmarkPage("top")
+        canvas.addOutlineEntry(self.setter.plain(self.cover.kind), "top", level=0, closed=0)
+        self._draw_footer(canvas)
+
+    def _draw_header(self, canvas: Canvas, document: BaseDocTemplate) -> None:
+        canvas.setFont(REGULAR, 7.5)
+        canvas.setFillColor(HexColor(SOFT))
+        y = PAGE_HEIGHT - 13 * mm
+        running = lines_of(self.setter.plain(self.cover.running), WIDTH * 0.72, 7.5)
+        canvas.drawString(SIDE, y, running[0])
+        canvas.drawRightString(PAGE_WIDTH - SIDE, y, say(self.language, "pdf.brand"))
+        canvas.setStrokeColor(HexColor(FAINT))
+        canvas.setLineWidth(0.5)
+        canvas.line(SIDE, y - 5, PAGE_WIDTH - SIDE, y - 5)
+        self._draw_footer(canvas)
+
+    def _draw_footer(self, canvas: Canvas) -> None:
+        y = 11 * mm
+        canvas.setStrokeColor(HexColor(FAINT))
+        canvas.setLineWidth(0.5)
+        canvas.line(SIDE, y + 10, PAGE_WIDTH - SIDE, y + 10)
+        canvas.setFillColor(HexColor(SOFT))
+        canvas.setFont(REGULAR, 7)
+        notice = lines_of(self.setter.plain(self.notice), WIDTH * 0.8, 7)
+        for at, line in enumerate(notice[:2]):
+            canvas.drawString(SIDE, y - 9 * at, line)
+        canvas.drawRightString(PAGE_WIDTH - SIDE - 22, y, say(self.language, "pdf.page", page=canvas.getPageNumber()))
+        canvas.doForm("pages")
+
+
+class _LastPage(Flowable):  # type: ignore[misc]
+    """Draws nothing; knows on which page the document ends, for the "of N" on all pages before it."""
+
+    def wrap(self, available_width: float, available_height: float) -> tuple[float, float]:
+        """Take no room."""
+        return 0.0, 0.0
+
+    def draw(self) -> None:
+        """Leave the last page number on the canvas."""
+        self.canv.last_page = self.canv.getPageNumber()
+
+
+class _NumberedCanvas(Canvas):  # type: ignore[misc]
+    """Writes how many pages there are into a form every footer refers to, once it is known."""
+
+    last_page = 1
+
+    def save(self) -> None:
+        """Write the form, then the file."""
+        self.beginForm("pages")
+        self.setFont(REGULAR, 7)
+        self.setFillColor(HexColor(SOFT))
+        self.drawRightString(PAGE_WIDTH - SIDE, 11 * mm, f"/ {self.last_page}")
+        self.endForm()
+        super().save()
+
+
+def _canvas(*arguments: Any, **options: Any) -> _NumberedCanvas:
+    return _NumberedCanvas(*arguments, **options)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import orjson
+import pandas as pd
 
 from audit.checks.check import Finding
 from audit.entries import Clock, TraceSink, identifier_text, microseconds_of, new_identifier
-from audit.examination import examine, examined_from
+from audit.examination import Examined, examine, examined_from
+from explainers.weight_shares import hold_caps
 from governance.permits import MayNotRun, PermitBook
 from governance.stages import Stage
 from governance.statements import statement
@@ -20,7 +23,7 @@ from model_registry.loading import LoadedModel, load_predictor
 from model_registry.store import ModelStore
 from model_registry.submission import Submission, read_submission
 from policies.errors import Conflict, Sentence
-from policies.feature_caps import FeatureCaps
+from policies.feature_caps import FeatureCaps, OnExceed
 from policies.impact_matrix import Assessment, assess
 from policies.permitted_use import PurposeRefused, require_permitted
 from policies.roles import Action, Person, require, require_site
@@ -28,6 +31,9 @@ from policies.rulebook import Rulebook
 
 SEED = 20260101
 """Seed of every sample the examination draws; committed, so that no submitter chooses his background."""
+
+BACKGROUND = "background.csv"
+BACKGROUND_ROWS = 512
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and how far it is, from 0 to 1."""
@@ -43,6 +49,8 @@ class Examination:
     caps: FeatureCaps
     findings: tuple[Finding, ...]
     rulebook: Rulebook
+    shares_after: Mapping[str, float]
+    background: bytes
 
     @property
     def holds(self) -> bool | None:
@@ -103,6 +111,8 @@ def _examine(submission: Submission, rulebook: Rulebook, tell: Progress) -> Exam
         caps=examined.caps,
         findings=findings,
         rulebook=rulebook,
+        shares_after=_shares_after(examined),
+        background=_background(examined),
     )
 
 
@@ -182,7 +192,7 @@ class Intake:
             tags={"status": Stage.EXAMINED.value, "rulebook_digest": self._rulebook.digest},
             documents={
                 "findings.json": orjson.dumps(examination.as_json(), option=orjson.OPT_INDENT_2),
-                "submission.toml": submission.toml,
+                BACKGROUND: examination.background,
             },
         )
         record = SubmissionRecord(
@@ -198,8 +208,9 @@ class Intake:
             submitted_by=by.name,
             submitted_at=now,
             toml=submission.toml.decode(),
-            assessment=_assessment_json(examination.assessment),
+            assessment=examination.assessment,
             findings=findings,
+            shares_after=examination.shares_after,
             holds=examination.holds,
         )
         self._log.append(self._entries(record))
@@ -220,16 +231,30 @@ class Intake:
             statement(
                 "examine",
                 by="mingjing",
-                body={"submission": record.id, "assessment": record.assessment, "findings": list(record.findings)},
+                body={"submission": record.id, "assessment": record.assessment.as_json(), "findings": list(record.findings)},
                 **columns,
             ),
         ]
 
 
-def _assessment_json(assessment: Assessment) -> dict[str, Any]:
-    return {
-        "tier": str(assessment.tier),
-        "points": assessment.points,
-        "because": [cell.as_json() for cell in assessment.because],
-        "cells": [cell.as_json() for cell in assessment.cells],
-    }
+
+def _shares_after(examined: Examined) -> dict[str, float]:
+    """Return the mean share of each capped feature once caps are enforced, all of them together under ""."""
+    caps = examined.caps
+    if examined.explanation is None or not caps.caps:
+        return {}
+    held = hold_caps(examined.explanation, replace(caps, on_exceed=OnExceed.CLIP))
+    mean = held.shares_after.mean(axis=0)
+    places = {name: examined.explanation.feature_names.index(name) for name in caps.caps}
+    after = {name: float(mean[place]) for name, place in places.items()}
+    return {**after, "": sum(after.values())}
+
+
+def _background(examined: Examined) -> bytes:
+    """Return a seeded sample of the rows as the model sees them: where data lie, for boundary pictures."""
+    if examined.inputs is None or examined.predictor is None:
+        return b""
+    rng = np.random.default_rng(examined.seed)
+    rows = rng.permutation(len(examined.inputs))[:BACKGROUND_ROWS]
+    frame = pd.DataFrame(examined.inputs[np.sort(rows)], columns=list(examined.predictor.feature_names))
+    return frame.to_csv(index=False).encode()

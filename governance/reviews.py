@@ -110,6 +110,20 @@ class Reviews:
         entry = self.decision(identifier, by)
         return self._add("appeal", entry, by, {"reason": _reason(reason)}, None)
 
+    def note_access(self, entry: Entry, by: Person, what: str) -> None:
+        """Keep in the log that a person looked at a decision, and at which part of it."""
+        self._log.append(
+            [
+                statement(
+                    "access",
+                    by=by.name,
+                    body={"decision": entry.id, "what": what, "role": by.role.value},
+                    model=entry.model,
+                    site=entry.site,
+                )
+            ]
+        )
+
     def about(self, identifier: str) -> tuple[Review, ...]:
         """Return every statement about a decision, oldest first."""
         return tuple(_read(entry, self._log.payload) for entry in self._log.statements_about(identifier))

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -16,11 +14,12 @@ from audit.deidentify import pseudonym
 from audit.entries import Clock, Draft, TraceSink
 from audit.traced_inference import Asked, Decided, ServedModel, TracedInference
 from explainers.matrix import as_matrix
+from explainers.predictor import Predictor
+from governance.models import Models
 from governance.permits import MayNotRun, Permit, PermitBook
 from governance.statements import statement
-from governance.submissions import SubmissionBook
-from model_registry.loading import load_predictor
-from model_registry.store import ArtifactAltered, ModelStore
+from governance.submissions import SubmissionBook, SubmissionRecord
+from model_registry.version import ArtifactAltered
 from policies.declaration import DataPart
 from policies.deidentification import plan_for
 from policies.errors import Fault, Malformed, Refused, Sentence
@@ -56,7 +55,7 @@ class Serving:
         *,
         permits: PermitBook,
         book: SubmissionBook,
-        store: ModelStore,
+        models: Models,
         log: TraceSink,
         inference: TracedInference,
         rulebook: Rulebook,
@@ -66,7 +65,7 @@ class Serving:
     ) -> None:
         self._permits = permits
         self._book = book
-        self._store = store
+        self._models = models
         self._log = log
         self._inference = inference
         self._rulebook = rulebook
@@ -74,7 +73,6 @@ class Serving:
         self._monotonic = monotonic
         self._pseudonym_key = pseudonym_key
         self._loaded: dict[str, _Loaded] = {}
-        self._lock = threading.Lock()
 
     def decide(
         self,
@@ -176,44 +174,37 @@ class Serving:
         return [None if _absent(subject) else self.pseudonym_of(subject) for subject in subjects]
 
     def _verified(self, permit: Permit) -> _Loaded:
-        with self._lock:
-            try:
-                path = self._store.artifact(permit.model, permit.version)
-                known = self._loaded.get(permit.id)
-                if known is not None:
-                    known.verified = self._monotonic()
-                    return known
-                loaded = self._load(permit, path)
-            except ArtifactAltered as altered:
-                self._loaded.pop(permit.id, None)
-                self._report(permit, altered)
-                raise MayNotRun(permit.model, altered.says, "altered") from altered
-            self._loaded[permit.id] = loaded
-            return loaded
-
-    def _load(self, permit: Permit, path: Path) -> _Loaded:
         record = self._book.get(permit.submission)
+        try:
+            predictor = self._models.predictor(record)
+        except ArtifactAltered as altered:
+            self._loaded.pop(permit.id, None)
+            self._report(permit, altered)
+            raise MayNotRun(permit.model, altered.says, "altered") from altered
+        known = self._loaded.get(permit.id)
+        served = known.served if known is not None else self._served(permit, record, predictor)
+        loaded = _Loaded(served=served, data=record.declaration.data, verified=self._monotonic())
+        self._loaded[permit.id] = loaded
+        return loaded
+
+    def _served(self, permit: Permit, record: SubmissionRecord, predictor: Predictor) -> ServedModel:
         declaration = record.declaration
-        found = load_predictor(path, declaration)
-        if found.artifact_digest != permit.artifact_digest:
-            raise ArtifactAltered(permit.model, permit.version, permit.artifact_digest, found.artifact_digest)
-        names = found.predictor.feature_names
+        names = predictor.feature_names
         threshold = permit.conditions.threshold
-        served = ServedModel(
+        return ServedModel(
             name=permit.model,
             version=permit.version,
             artifact_digest=permit.artifact_digest,
             rulebook_digest=self._rulebook.digest,
             tier=permit.tier,
             site=record.site,
-            predictor=found.predictor,
+            predictor=predictor,
             threshold=declaration.model.threshold if threshold is None else threshold,
             protective=declaration.model.protective,
             caps=caps_for(names, self._rulebook.caps, declaration),
             plan=plan_for(names, self._rulebook.deidentification),
             review_alarms=permit.conditions.review_alarms,
         )
-        return _Loaded(served=served, data=declaration.data, verified=self._monotonic())
 
     def _report(self, permit: Permit, altered: Fault) -> None:
         self._keep(

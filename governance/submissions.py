@@ -15,6 +15,7 @@ from audit.entries import microseconds_of, moment_of
 from governance.stages import Stage
 from governance.tables import submissions, verdicts
 from policies.declaration import Declaration, read_declaration
+from policies.impact_matrix import Assessment
 from policies.roles import absent
 from policies.tiers import Tier
 
@@ -51,7 +52,10 @@ class VerdictRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class SubmissionRecord:
-    """A registered submission with its tier, stage and findings."""
+    """A registered submission with its tier, stage and findings.
+
+    `shares_after` is the mean share of each capped feature once caps are enforced, all together under "".
+    """
 
     id: str
     model: str
@@ -65,8 +69,9 @@ class SubmissionRecord:
     submitted_by: str
     submitted_at: datetime
     toml: str
-    assessment: Mapping[str, Any]
+    assessment: Assessment
     findings: tuple[Mapping[str, Any], ...]
+    shares_after: Mapping[str, float]
     holds: bool | None
     verdicts: tuple[VerdictRecord, ...] = ()
 
@@ -84,7 +89,7 @@ class SubmissionRecord:
             "artifact_digest": self.artifact_digest,
             "rulebook_digest": self.rulebook_digest,
             "tier": str(self.tier),
-            "tier_because": self.assessment["because"],
+            "tier_because": [cell.as_json() for cell in self.assessment.because],
             "stage": self.stage.value,
             "site": self.site,
             "owner": self.owner,
@@ -120,8 +125,9 @@ class SubmissionBook:
                     submitted_by=record.submitted_by,
                     submitted_at=microseconds_of(record.submitted_at),
                     declaration=record.toml,
-                    assessment=json.dumps(record.assessment, ensure_ascii=False),
+                    assessment=json.dumps(record.assessment.as_json(), ensure_ascii=False),
                     findings=json.dumps(list(record.findings), ensure_ascii=False),
+                    shares_after=json.dumps(dict(record.shares_after), ensure_ascii=False),
                     holds=record.holds,
                 )
             )
@@ -183,8 +189,9 @@ def _record(row: Row[Any], said: tuple[VerdictRecord, ...]) -> SubmissionRecord:
         submitted_by=row.submitted_by,
         submitted_at=moment_of(row.submitted_at),
         toml=row.declaration,
-        assessment=json.loads(row.assessment),
+        assessment=Assessment.from_json(json.loads(row.assessment)),
         findings=tuple(json.loads(row.findings)),
+        shares_after=json.loads(row.shares_after),
         holds=row.holds,
         verdicts=said,
     )

@@ -27,6 +27,7 @@ submissions = Table(
     Column("declaration", Text, nullable=False),
     Column("assessment", Text, nullable=False),
     Column("findings", Text, nullable=False),
+    Column("shares_after", Text, nullable=False),
     Column("holds", Boolean),
     Column("claimed", BigInteger),
 )

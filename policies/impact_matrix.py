@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from policies.errors import Sentence, refuse_all
 from policies.tiers import Tier
@@ -79,6 +80,17 @@ class Cell:
             "says": self.says.as_json(),
         }
 
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Cell:
+        """Read back what `as_json` wrote."""
+        return cls(
+            question=said["question"],
+            answer=said["answer"],
+            points=said["points"],
+            decides=said["decides"],
+            says=Sentence(en=said["says"]["en"], zh=said["says"]["zh"]),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class Assessment:
@@ -87,6 +99,16 @@ class Assessment:
     tier: Tier
     points: int
     cells: tuple[Cell, ...]
+
+    def as_json(self) -> dict[str, object]:
+        """Return the assessment as it is kept."""
+        return {"tier": str(self.tier), "points": self.points, "cells": [cell.as_json() for cell in self.cells]}
+
+    @classmethod
+    def from_json(cls, said: Mapping[str, Any]) -> Assessment:
+        """Read back what `as_json` wrote."""
+        cells = tuple(Cell.from_json(cell) for cell in said["cells"])
+        return cls(tier=Tier[said["tier"]], points=said["points"], cells=cells)
 
     @property
     def because(self) -> tuple[Cell, ...]:

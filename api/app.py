@@ -1,0 +1,109 @@
+"""The HTTP door: one application over one service. Routes read, hand over, and answer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from api.problems import problem, status_of
+from api.routes import decisions, health, log, models, reports, rules, submissions
+from api.wiring import Service
+from policies.errors import Fault, Malformed, Sentence
+
+PROBLEM = "application/problem+json"
+LARGEST_BODY = 64 * 1024 * 1024
+"""Bytes of a request body above which it is refused unread."""
+
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
+        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+}
+
+
+def create_app(service: Service) -> FastAPI:
+    """Return the application. It owns the service and closes it at shutdown."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.close()
+
+    app = FastAPI(
+        title="Mingjing",
+        version="0.1.0",
+        description="Explainable-AI governance and algorithm audit for models that predict industrial risk.",
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    for routes in (health, models, submissions, decisions, log, reports, rules):
+        app.include_router(routes.router)
+    _handle_faults(app)
+    _guard(app)
+    return app
+
+
+def _handle_faults(app: FastAPI) -> None:
+    @app.exception_handler(Fault)
+    async def fault(request: Request, error: Fault) -> Response:
+        headers = {"WWW-Authenticate": "Bearer"} if status_of(error) == 401 else {}
+        if status_of(error) == 503:
+            headers["Retry-After"] = "5"
+        return JSONResponse(problem(error, language_of(request)), status_of(error), headers, media_type=PROBLEM)
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> Response:
+        faults = [
+            Sentence(
+                en=f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}",
+                zh=f"{'.'.join(str(part) for part in found['loc'])}：{found['msg']}",
+            )
+            for found in error.errors()
+        ]
+        return JSONResponse(problem(Malformed(*faults), language_of(request)), 422, media_type=PROBLEM)
+
+    @app.exception_handler(HTTPException)
+    async def plain(request: Request, error: HTTPException) -> Response:
+        document = {"type": "about:blank", "title": str(error.detail), "status": error.status_code}
+        return JSONResponse(document, error.status_code, media_type=PROBLEM, headers=error.headers)
+
+
+def _guard(app: FastAPI) -> None:
+    @app.middleware("http")
+    async def headers_and_size(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
+        size = request.headers.get("content-length", "0")
+        if not size.isdigit() or int(size) > LARGEST_BODY:
+            document = {
+                "type": "about:blank",
+                "title": "too large",
+                "status": 413,
+                "detail": f"the body is larger than {LARGEST_BODY:,} bytes; send it in parts",
+            }
+            response: Response = JSONResponse(document, 413, media_type=PROBLEM)
+        else:
+            response = await go_on(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        return response
+
+
+def language_of(request: Request) -> str:
+    """Return 'zh' or 'en': the `lang` parameter, else a cookie, else what the browser asks for."""
+    wanted = (
+        request.query_params.get("lang")
+        or request.cookies.get("mingjing_lang")
+        or request.headers.get("accept-language", "")
+    )
+    return "zh" if wanted.lower().startswith("zh") else "en"

@@ -1,0 +1,63 @@
+"""The `mingjing` command: every door on the command line, and one place that turns faults into exit codes."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+
+import click
+import typer
+
+from api.commands import accounts, deciding, reporting, running, submitting
+from api.commands.shared import err, say
+from api.problems import exit_code
+from policies.errors import Fault
+
+app = typer.Typer(
+    name="mingjing",
+    help="Mingjing 明镜: explainable-AI governance and algorithm audit for industrial risk models.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command("demo")(running.demo)
+app.command("serve")(running.serve)
+app.command("check")(submitting.check)
+app.command("submit")(submitting.submit)
+app.command("verdict")(submitting.verdict)
+app.command("predict")(deciding.predict)
+app.command("trace")(deciding.trace)
+app.command("verify")(deciding.verify)
+app.command("report")(reporting.report)
+app.command("letter")(reporting.letter)
+app.command("doctor")(running.doctor)
+app.add_typer(accounts.users, name="user")
+
+
+def main() -> None:
+    """Run the command line. 0 done and holds, 1 done and does not hold, 2 refused, 3 unavailable."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command and return its exit code; every fault becomes one sentence on stderr."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # a user's terminal is no place for a library's deprecations
+    try:
+        done = app(arguments, standalone_mode=False)
+    except Fault as fault:
+        for sentence in fault.faults:
+            err.print(say(sentence), markup=False, style="red")
+        return exit_code(fault)
+    except click.exceptions.Exit as left:
+        return left.exit_code
+    except click.ClickException as wrong:
+        wrong.show()
+        return 2
+    except click.Abort:
+        return 2
+    return done if isinstance(done, int) else 0
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""What is told: transparency reports and decision letters as PDF."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, cast
+
+import typer
+
+from api.commands.shared import Data, Json, opened, out, show_json
+from policies.errors import Malformed, Sentence
+from reports.figures import View
+
+VIEWS = ("employee", "reviewer", "regulator")
+
+
+def report(
+    model: Annotated[str, typer.Argument(help="Registered model name.")],
+    file: Annotated[Path | None, typer.Option("--out", help="Where the PDF goes.")] = None,
+    language: Annotated[str, typer.Option("--lang", help="zh or en.")] = "en",
+    version: Annotated[str | None, typer.Option("--version", help="Version; default the approved, else newest.")] = None,
+    data: Data = None,
+    as_json: Json = False,
+) -> None:
+    """Write the transparency report of a model as PDF; --json prints the same figures.
+
+    Example: mingjing report chemical-release-harm --lang zh --out report.pdf
+    """
+    _require_language(language)
+    with opened(data) as service:
+        record = service.telling.record_of(model, version)
+        if as_json:
+            show_json(service.telling.model_figures(record).as_json())
+        if file is not None or not as_json:
+            target = file or Path(f"{record.model}-{record.version}.{language}.pdf")
+            target.write_bytes(service.telling.report(record, language))
+            if not as_json:
+                out.print(f"{target} written: {record.model} version {record.version}", markup=False)
+
+
+def letter(
+    decision: Annotated[str, typer.Argument(metavar="DECISION_ID", help="Id of one decision.")],
+    file: Annotated[Path, typer.Option("--out", help="Where the PDF goes.")],
+    language: Annotated[str, typer.Option("--lang", help="zh or en.")] = "en",
+    view: Annotated[str, typer.Option("--view", help="employee, reviewer or regulator.")] = "employee",
+    data: Data = None,
+) -> None:
+    """Write the letter about one decision as PDF, holding what this reader may see.
+
+    Example: mingjing letter 0192… --lang zh --view employee --out letter.pdf
+    """
+    _require_language(language)
+    if view not in VIEWS:
+        raise Malformed(
+            Sentence(
+                en=f"there is no view '{view}'; expected {', '.join(VIEWS)}",
+                zh=f"没有视图“{view}”，应为 {'、'.join(VIEWS)} 之一",
+            )
+        )
+    with opened(data) as service:
+        file.write_bytes(service.telling.letter(decision, language, cast(View, view)))
+    out.print(f"{file} written", markup=False)
+
+
+def _require_language(language: str) -> None:
+    if language not in ("zh", "en"):
+        raise Malformed(
+            Sentence(
+                en=f"there is no language '{language}'; expected zh or en", zh=f"没有语言“{language}”，应为 zh 或 en"
+            )
+        )

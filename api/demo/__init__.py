@@ -1,0 +1,1 @@
+"""The main job end to end on real data: three submissions, one permit, hundreds of proven decisions."""

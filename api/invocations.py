@@ -1,0 +1,109 @@
+"""MLflow's scoring protocol, read into rows and answered with decision ids."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from audit.traced_inference import Decided
+from policies.errors import Malformed, Sentence
+
+FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """What a plant system asks: rows, the persons concerned if any, and whether it wants contributions back."""
+
+    rows: pd.DataFrame | np.ndarray[Any, Any]
+    subjects: Sequence[object] | None
+    contributions: bool
+
+
+def read_invocation(document: Any) -> Invocation:
+    """Read one of the four JSON forms.
+
+    Raises
+    ------
+    Malformed
+        When there is not exactly one form, or its rows do not form a table.
+    """
+    forms = [form for form in FORMS if isinstance(document, dict) and form in document]
+    if len(forms) != 1:
+        raise Malformed(
+            Sentence(
+                en=f"expected one of {', '.join(FORMS)} in a JSON object, found {', '.join(forms) or 'none of them'}",
+                zh=f"JSON 对象中应恰有 {'、'.join(FORMS)} 之一，实际为 {'、'.join(forms) or '无'}",
+            )
+        )
+    params = document.get("params") or {}
+    subjects = document.get("subjects")
+    faults = []
+    if not isinstance(params, dict):
+        faults.append(Sentence(en="'params' must be an object", zh="“params”应为对象"))
+    if subjects is not None and not isinstance(subjects, list):
+        faults.append(
+            Sentence(en="'subjects' must be a list with one id per row", zh="“subjects”应为列表，每行一个编号")
+        )
+    if faults:
+        raise Malformed(*faults)
+    try:
+        rows = _rows(forms[0], document[forms[0]])
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise Malformed(
+            Sentence(
+                en=f"'{forms[0]}' does not hold a table: {error}", zh=f"“{forms[0]}”中的内容不是表格：{error}"
+            )
+        ) from error
+    return Invocation(rows=rows, subjects=subjects, contributions=params.get("contributions") is True)
+
+
+def answer_of(decided: Decided, *, contributions: bool) -> dict[str, Any]:
+    """Return the answer: `predictions` as MLflow gives them, beside them ids, verdicts, flags and problems."""
+    decisions = decided.decisions
+    answer: dict[str, Any] = {
+        "predictions": [None if decision is None else decision.score for decision in decisions],
+        "decision_ids": [None if decision is None else decision.id for decision in decisions],
+        "verdicts": [None if decision is None else decision.verdict for decision in decisions],
+        "flags": [[] if decision is None else list(decision.flags) for decision in decisions],
+        "problems": [
+            {"row": problem.row, "says": problem.says.as_json(), "fallback": "manual_control"}
+            for problem in decided.problems
+        ],
+    }
+    if contributions:
+        answer["contributions"] = [
+            None
+            if decision is None
+            else {"base": decision.base, "unit": decision.unit, "values": decision.contributions.tolist()}
+            for decision in decisions
+        ]
+    return answer
+
+
+def status_of_answer(answer: dict[str, Any]) -> int:
+    """Return 200 while any row was answered, 422 when none was."""
+    predictions = answer["predictions"]
+    return 422 if predictions and all(score is None for score in predictions) else 200
+
+
+def _rows(form: str, value: Any) -> pd.DataFrame | np.ndarray[Any, Any]:
+    if form == "dataframe_split":
+        return pd.DataFrame(value["data"], columns=value["columns"])
+    if form == "dataframe_records":
+        return _records(value)
+    if isinstance(value, dict):
+        return pd.DataFrame(value)
+    if value and isinstance(value[0], dict):
+        return _records(value)
+    return np.array([[np.nan if cell is None else cell for cell in row] for row in value], dtype=np.float64)
+
+
+def _records(value: Any) -> pd.DataFrame:
+    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
+        raise ValueError("a list of objects is expected")
+    return pd.DataFrame(value)

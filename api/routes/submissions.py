@@ -1,0 +1,107 @@
+"""ML teams hand models in and read findings; deciders give verdicts."""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+from fastapi import APIRouter, UploadFile
+from pydantic import BaseModel
+
+from api.routes.shared import Asking, Cursor, HouseService, Limit
+from governance.approvals import Verdict
+from governance.stages import Stage
+from governance.submissions import SubmissionRecord
+from model_registry.unpacking import unpack_submission
+from policies.roles import Action, Person, absent, require, require_site
+
+router = APIRouter(prefix="/v1/submissions", tags=["submissions"])
+
+
+class VerdictIn(BaseModel):
+    """What a decider says. `until` ends the permit; `conditions` are carried out by the predict path."""
+
+    verdict: Literal["approve", "return", "veto"]
+    reason: str
+    until: datetime | None = None
+    conditions: list[dict[str, Any]] = []
+
+
+@router.post("", status_code=201)
+def submit(file: UploadFile, service: HouseService, person: Asking) -> dict[str, object]:
+    """Take in a zip of a submission directory: registered, tiered, examined, or refused whole."""
+    require(person, Action.SUBMIT)
+    with tempfile.TemporaryDirectory() as folder:
+        directory = unpack_submission(file.file.read(), Path(folder))
+        record = service.submit(directory, by=person)
+    return record.as_json()
+
+
+@router.get("")
+def submissions(
+    service: HouseService,
+    person: Asking,
+    model: str | None = None,
+    stage: Stage | None = None,
+    after: Cursor = None,
+    limit: Limit = 50,
+) -> dict[str, object]:
+    """List submissions, newest first."""
+    require(person, Action.READ_SUBMISSIONS)
+    found, more = service.book.search(model=model, stage=stage, after=after, limit=limit)
+    visible = [record.as_json() for record in found if person.sees_site(record.site or None)]
+    return {"submissions": visible, "next": more}
+
+
+@router.get("/{submission}")
+def submission(submission: str, service: HouseService, person: Asking) -> dict[str, object]:
+    """Show one submission with its tier, stage and verdicts."""
+    return _visible(service, person, submission).as_json()
+
+
+@router.get("/{submission}/findings")
+def findings(submission: str, service: HouseService, person: Asking) -> dict[str, object]:
+    """Show every finding of one submission."""
+    record = _visible(service, person, submission)
+    return {
+        "submission": record.id,
+        "model": record.model,
+        "artifact_digest": record.artifact_digest,
+        "rulebook_digest": record.rulebook_digest,
+        "tier": str(record.tier),
+        "tier_because": [cell.as_json() for cell in record.assessment.because],
+        "holds": record.holds,
+        "findings": list(record.findings),
+    }
+
+
+@router.post("/{submission}/verdict")
+def verdict(submission: str, said: VerdictIn, service: HouseService, person: Asking) -> dict[str, object]:
+    """Approve, return or veto. A veto binds at the next prediction and is final for the artifact."""
+    ruling = service.give_verdict(
+        submission,
+        Verdict(said.verdict),
+        by=person,
+        reason=said.reason,
+        until=said.until,
+        conditions=list(said.conditions),
+    )
+    permit = ruling.permit
+    return {
+        "submission": submission,
+        "stage": ruling.stage.value,
+        "still_needed": list(ruling.still_needed),
+        "permit": {"id": permit.id, "until": permit.until.isoformat()} if permit is not None else None,
+        "verdict": ruling.verdict.as_json(),
+    }
+
+
+def _visible(service: HouseService, person: Person, submission: str) -> SubmissionRecord:
+    require(person, Action.READ_SUBMISSIONS)
+    record = service.book.get(submission)
+    require_site(person, record.site or None, "submission", submission)
+    if record.id != submission:
+        raise absent("submission", submission)
+    return record

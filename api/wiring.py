@@ -1,0 +1,173 @@
+"""Where the parts meet: one service behind HTTP, the command line and Python. The only holder of the clock."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from api.identity import People
+from api.migrations import upgrade
+from api.settings import Settings
+from api.telling import Telling
+from audit.database import Database, open_database
+from audit.deidentify import pseudonym
+from audit.entries import Clock
+from audit.signed_note import secret_of_file
+from audit.trace_log import TraceLog, open_log
+from audit.traced_inference import TracedInference
+from governance.approvals import Approvals, Ruling, Verdict
+from governance.intake import Intake, Progress
+from governance.models import Models
+from governance.permits import PermitBook
+from governance.reviews import Reviews
+from governance.serving import Serving
+from governance.submissions import SubmissionBook, SubmissionRecord
+from model_registry.store import ModelStore
+from policies.errors import Fault
+from policies.roles import Person
+from policies.rulebook import BUILT_IN, Rulebook, read_rulebook
+
+
+def system_clock() -> datetime:
+    """Return the present moment in UTC."""
+    return datetime.now(UTC)  # noqa: TID251 - the one place that reads the system clock
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """Every part of the house, put together once. Close it when done."""
+
+    settings: Settings
+    clock: Clock
+    rulebook: Rulebook
+    database: Database
+    log: TraceLog
+    store: ModelStore
+    people: People
+    book: SubmissionBook
+    permits: PermitBook
+    intake: Intake
+    approvals: Approvals
+    serving: Serving
+    reviews: Reviews
+    models: Models
+    telling: Telling
+
+    def submit(self, directory: Path, *, by: Person, progress: Progress | None = None) -> SubmissionRecord:
+        """Take a submission in and keep its transparency reports beside the registered version."""
+        record = self.intake.submit(directory, by=by, progress=progress)
+        self._keep_reports(record)
+        return record
+
+    def give_verdict(
+        self,
+        submission: str,
+        verdict: Verdict,
+        *,
+        by: Person,
+        reason: str,
+        until: datetime | None = None,
+        conditions: list[Mapping[str, object]] | None = None,
+    ) -> Ruling:
+        """Give a verdict, then bring the registry's tag and the kept reports up to date."""
+        ruling = self.approvals.give_verdict(
+            submission, verdict, by=by, reason=reason, until=until, conditions=conditions or ()
+        )
+        record = self.book.get(submission)
+        self.store.set_tags(record.model, record.version, {"status": ruling.stage.value})
+        self._keep_reports(record)
+        return ruling
+
+    def close(self) -> None:
+        """Let go of log and database."""
+        self.log.close()
+        self.database.close()
+
+    def _keep_reports(self, record: SubmissionRecord) -> None:
+        documents = {
+            f"transparency-report.{language}.pdf": self.telling.report(record, language) for language in ("zh", "en")
+        }
+        self.store.add_documents(record.model, record.version, documents)
+
+
+def open_service(
+    settings: Settings,
+    *,
+    door: str = "python",
+    clock: Clock = system_clock,
+    monotonic: Callable[[], float] = time.monotonic,
+    tend: bool = False,
+) -> Service:
+    """Open everything the settings name; on first use of a data folder, make it.
+
+    Parameters
+    ----------
+    door : str
+        Which door this process is; becomes part of its name in the log.
+    tend : bool
+        Sign checkpoints in the background, as a long-running process should.
+
+    Raises
+    ------
+    Unavailable, Malformed
+        When a part cannot be reached or the rulebook cannot be read.
+    """
+    rulebook = read_rulebook(settings.rulebook or BUILT_IN)
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    upgrade(settings.database)
+    database = open_database(settings.database)
+    try:
+        log = open_log(settings.data, database, clock, f"{door}-{os.getpid()}", tend=tend)
+    except Fault:
+        database.close()
+        raise
+    store = model_store(settings)
+    key = secret_of_file(settings.data / "keys" / "pseudonym.key")
+    book = SubmissionBook(database)
+    permits = PermitBook(database, clock, monotonic)
+    reviews = Reviews(log)
+    models = Models(store)
+    approvals = Approvals(database, log, book, permits, rulebook, clock)
+    approvals.record_unrecorded()
+    return Service(
+        settings=settings,
+        clock=clock,
+        rulebook=rulebook,
+        database=database,
+        log=log,
+        store=store,
+        people=People(database, clock, monotonic, lambda subject: pseudonym(str(subject), key), rulebook.purposes),
+        book=book,
+        permits=permits,
+        intake=Intake(store, log, book, permits, rulebook, clock),
+        approvals=approvals,
+        serving=Serving(
+            permits=permits,
+            book=book,
+            models=models,
+            log=log,
+            inference=TracedInference(log, rulebook.purposes),
+            rulebook=rulebook,
+            clock=clock,
+            monotonic=monotonic,
+            pseudonym_key=key,
+        ),
+        reviews=reviews,
+        models=models,
+        telling=Telling(rulebook=rulebook, log=log, book=book, reviews=reviews, models=models, clock=clock),
+    )
+
+
+def model_store(settings: Settings) -> ModelStore:
+    """Return the model store the settings name."""
+    # Importing MLflow takes seconds, so only a process that opens a store pays for it.
+    from model_registry.mlflow_store import MlflowStore, embedded_store
+
+    if settings.mlflow_uri is None:
+        return embedded_store(settings.data)
+    return MlflowStore(settings.mlflow_uri, settings.mlflow_uri, settings.data / "cache")
+

@@ -1,0 +1,56 @@
+"""Registered versions in memory: loaded once, their artifacts compared with the digest each time they are asked for."""
+
+from __future__ import annotations
+
+import io
+import threading
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from explainers.predictor import Predictor
+from governance.intake import BACKGROUND
+from governance.submissions import SubmissionRecord
+from model_registry.loading import load_predictor
+from model_registry.store import ModelStore
+from model_registry.version import ArtifactAltered
+
+
+class Models:
+    """Loads the predictor of any registered version, permitted or not, for serving, replay and explanation."""
+
+    def __init__(self, store: ModelStore) -> None:
+        self._store = store
+        self._loaded: dict[str, Predictor] = {}
+        self._backgrounds: dict[str, npt.NDArray[np.float64]] = {}
+        self._lock = threading.Lock()
+
+    def predictor(self, record: SubmissionRecord) -> Predictor:
+        """Return the predictor of a version after comparing its artifact with the digest on record.
+
+        Raises
+        ------
+        ArtifactAltered
+            When the registry no longer holds the bytes that were submitted.
+        """
+        path = self._store.artifact(record.model, record.version)
+        with self._lock:
+            known = self._loaded.get(record.id)
+            if known is not None:
+                return known
+            found = load_predictor(path, record.declaration)
+            if found.artifact_digest != record.artifact_digest:
+                what = f"{record.model}:{record.version}"
+                raise ArtifactAltered(what, record.artifact_digest, found.artifact_digest)
+            self._loaded[record.id] = found.predictor
+            return found.predictor
+
+    def background(self, record: SubmissionRecord) -> npt.NDArray[np.float64]:
+        """Return the rows that were kept to show where data lie, shape (n_rows, n_features)."""
+        known = self._backgrounds.get(record.id)
+        if known is None:
+            raw = self._store.document(record.model, record.version, BACKGROUND)
+            known = pd.read_csv(io.BytesIO(raw)).to_numpy(dtype=np.float64)
+            self._backgrounds[record.id] = known
+        return known

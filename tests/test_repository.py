@@ -20,6 +20,7 @@ from api.cli import app
 from api.settings import Settings
 from audit.examination import CHECKS
 from policies.rulebook import read_rulebook
+from policies.tiers import Tier
 
 REPOSITORY = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -277,3 +278,36 @@ def unboxed(text: str) -> list[str]:
     """Return the words of a help text line by line, without the frame a terminal draws around them."""
     lines = (re.sub(r"[─-╿]", " ", line).split() for line in text.replace("python -m api.cli", "mingjing").splitlines())
     return [" ".join(words) for words in lines if words]
+
+
+BOOK = read_rulebook()
+
+
+@pytest.mark.parametrize(("page", "language"), [("tiers.md", "en"), ("tiers.zh-CN.md", "zh")])
+class TestTiers:
+    def test_every_answer_has_its_points(self, page: str, language: str) -> None:
+        told = read(REPOSITORY / "docs" / page)
+        for question in BOOK.impact.questions:
+            section = told[told.index(f"### {question.asks.in_language(language)} `{question.name}`") :]
+            for option in question.options:
+                said = option.says.in_language(language)
+                assert re.search(
+                    rf"^\| `{option.answer}` \| {option.points} \| {re.escape(said)}", section, re.MULTILINE
+                )
+
+    def test_what_counts_when_unanswered_is_marked(self, page: str, language: str) -> None:
+        marked = re.findall(r"^\| `(\w+)` .*(?:not answered|未回答)", read(REPOSITORY / "docs" / page), re.MULTILINE)
+        assert marked == [question.unanswered for question in BOOK.impact.questions]
+
+    def test_every_floor_is_told(self, page: str, language: str) -> None:
+        told = read(REPOSITORY / "docs" / page)
+        for floor in BOOK.impact.floors:
+            when = ", ".join(f"`{name}` ≥ `{answer}`" for name, answer in floor.when.items())
+            assert f"| {when} | {floor.tier} | {floor.says.in_language(language)} |" in told
+
+    @pytest.mark.parametrize("tier", Tier, ids=str)
+    def test_every_tier_has_its_consequences(self, page: str, language: str, tier: Tier) -> None:
+        permits, kept = BOOK.permits, BOOK.retention.ceiling_days[tier]
+        deciders = ", ".join(f"`{role}`" for role in permits.deciders[tier])
+        row = f"| {tier} | {BOOK.impact.tier_from[tier]} | {permits.longest_days[tier]} | {deciders} "
+        assert f"{row}| `{permits.inconclusive[tier]}` | {kept} |" in read(REPOSITORY / "docs" / page)

@@ -16,12 +16,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from mlflow import MlflowClient
-from mlflow.artifacts import download_artifacts
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion as Registered
-from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY
+from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY, MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from mlflow.exceptions import MlflowException
-from mlflow.models import Model
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.telemetry import set_telemetry_client
 from sqlalchemy.exc import SADeprecationWarning
@@ -34,11 +32,11 @@ from model_registry.keeping import (
     digest_or_reason,
     replace_folder,
     saying_why,
-    stage_artifact,
     verify_artifact,
     write_documents,
 )
 from model_registry.limits import DEFAULT_LIMITS, Limits
+from model_registry.mlflow_flavour import write_model_folder
 from model_registry.named_files import DECLARATION
 from model_registry.submission import Submission
 from model_registry.version import (
@@ -57,6 +55,7 @@ from policies.tiers import Tier
 # usage figures of a plant's registry are nobody's business: MLflow would send them over the network
 MLFLOW_DISABLE_TELEMETRY.set(True)
 set_telemetry_client()
+MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -169,7 +168,7 @@ class MlflowStore:
             with saying_why(name), _keeping(name), self._scratch() as scratch:
                 write_documents({DECLARATION: submission.toml, **documents}, scratch / "documents")
                 run = self.client.create_run(self._experiment, run_name=submission_id, tags=all_tags)
-                self._write_model(submission, run.info.run_id, scratch / "model")
+                write_model_folder(submission, run.info.run_id, scratch / "model", self._limits)
                 for part in ("model", "documents"):
                     self.client.log_artifacts(run.info.run_id, str(scratch / part), part)
                 self._verify_logged(submission, run.info.run_id, scratch / "back")
@@ -179,22 +178,6 @@ class MlflowStore:
             if run is not None:
                 self._undo(run)
             raise
-
-    def _write_model(self, submission: Submission, run_id: str, folder: Path) -> None:
-        folder.mkdir()
-        model = Model(artifact_path="model", run_id=run_id)
-        if submission.artifact is None:
-            model.add_flavor("mingjing", flavour=str(submission.declaration.model.flavour))
-        else:
-            name = submission.artifact.name
-            stage_artifact(submission, folder / "artifact" / name, self._limits)
-            model.add_flavor(
-                "mingjing",
-                flavour=str(submission.declaration.model.flavour),
-                artifact=f"artifact/{name}",
-                sha256=submission.artifact_digest,
-            )
-        model.save(str(folder / "MLmodel"))
 
     def _verify_logged(self, submission: Submission, run_id: str, folder: Path) -> None:
         """Read the artifact back: what a full disk or a bad network cut short is found before the version exists."""
@@ -333,30 +316,45 @@ class MlflowStore:
         """Fetch what lies at an address; our own versions come verified, foreign ones as they are."""
         address = read_address(uri)
         if isinstance(address, RunAddress):
-            return self._downloaded(uri, uri, target)
+            return self._within_limits(uri, self._of_run(uri, address, target), target)
         version = address.version or self._version_of_alias(uri, address.name, address.alias or "")
         try:
             source = self.artifact(address.name, version)
         except VersionNotFound:
-            return self._downloaded(uri, f"models:/{address.name}/{version}", target)
+            return self._within_limits(uri, self._of_others(uri, address.name, version, target), target)
         copy_artifact(source, target / source.name)
         return target / source.name
 
     def _version_of_alias(self, uri: str, name: str, alias: str) -> str:
-        try:
+        with _nothing_at(uri):
             return str(self.client.get_model_version_by_alias(name, alias).version)
-        except MlflowException as error:
-            raise NothingThere(uri) from error
 
-    def _downloaded(self, asked: str, uri: str, target: Path) -> Path:
+    def _of_others(self, uri: str, name: str, version: str, target: Path) -> Path:
+        """Fetch a version that was registered past this house."""
+        with _nothing_at(uri):
+            return self._download(self.client.get_model_version_download_uri(name, version), "", target)
+
+    def _of_run(self, uri: str, address: RunAddress, target: Path) -> Path:
+        """Fetch what a run logged: a file, a folder, or (since MLflow 3) a model that lies apart from its run."""
+        with _nothing_at(uri):
+            run = self.client.get_run(address.run)
+            for output in run.outputs.model_outputs if run.outputs else ():
+                model = self.client.get_logged_model(output.model_id)
+                if model.name == address.path:
+                    return self._download(str(model.artifact_location), "", target)
+            return self._download(str(run.info.artifact_uri), address.path, target)
+
+    def _download(self, place: str, path: str, target: Path) -> Path:
+        # not mlflow.artifacts: it asks the process-wide address as well, and makes a database in the working folder
+        if place.startswith("runs:/"):
+            address = read_address(place)
+            assert isinstance(address, RunAddress)
+            return self._of_run(place, address, target)
         target.mkdir(parents=True, exist_ok=True)
-        try:
-            path = download_artifacts(
-                artifact_uri=uri, dst_path=str(target), tracking_uri=self.tracking_uri, registry_uri=self.registry_uri
-            )
-        except (MlflowException, FileNotFoundError) as error:
-            raise NothingThere(asked) from error
-        found = Path(path)
+        repository = get_artifact_repository(place, self.tracking_uri, self.registry_uri)
+        return Path(repository.download_artifacts(path, str(target)))
+
+    def _within_limits(self, asked: str, found: Path, target: Path) -> Path:
         size = artifact_size(found)
         if size > self._limits.artifact_bytes:
             shutil.rmtree(target, ignore_errors=True)
@@ -439,6 +437,14 @@ def _answering() -> Iterator[None]:
         yield
     except MlflowException as error:
         raise RegistryAway(_first_line(error)) from error
+
+
+@contextmanager
+def _nothing_at(uri: str) -> Iterator[None]:
+    try:
+        yield
+    except (MlflowException, FileNotFoundError) as error:
+        raise NothingThere(uri) from error
 
 
 @contextmanager

@@ -33,7 +33,7 @@ demo: .venv/.installed-demo
 	@.venv/bin/mingjing demo
 
 serve: .venv/.installed-demo
-	@test -e mingjing-data || .venv/bin/mingjing demo
+	@test -e "$${MINGJING_DATA:-mingjing-data}" || .venv/bin/mingjing demo
 	@.venv/bin/mingjing serve
 
 test: .venv/.installed-test

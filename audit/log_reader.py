@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -110,6 +110,17 @@ class LogReader:
         if not found:
             raise NoSuchEntry(id)
         return entry_of(found[0])
+
+    def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those of the ids that there are entries for."""
+        raw = [value for value in map(identifier_bytes, ids) if value is not None]
+        found: set[str] = set()
+        for first in range(0, len(raw), 500):
+            part = raw[first : first + 500]
+            places = ", ".join("?" * len(part))
+            rows = self._database.rows(f"SELECT id FROM log_entries WHERE id IN ({places})", *part)
+            found.update(identifier_text(bytes(row[0])) for row in rows)
+        return frozenset(found)
 
     def about(self, id: str) -> tuple[Entry, ...]:
         """Return the statements about an entry, oldest first."""

@@ -69,8 +69,8 @@ class Batch:
     """Drafts that one caller wants kept together.
 
     `now` stands in for drafts without a time. `first_counter` is None when the log counts, and the source's own
-    number of the first draft when it was counted elsewhere. `also` runs in the same transaction, before the
-    drafts, and is undone with them.
+    number of the first draft when it was counted elsewhere; with `gap_admitted` numbers may be missing before it.
+    `also` runs in the same transaction, before the drafts, and is undone with them.
     """
 
     drafts: Sequence[Draft]
@@ -78,6 +78,7 @@ class Batch:
     source: str
     first_counter: int | None = None
     also: Callable[[Writer], None] | None = None
+    gap_admitted: bool = False
 
 
 class LogWriter:
@@ -177,8 +178,11 @@ class LogWriter:
             rows = self._writer.rows("SELECT counter FROM log_sources WHERE source = ?", batch.source)
             self._counters[batch.source] = rows[0][0] if rows else 0
         expected = self._counters[batch.source] + 1
-        if batch.first_counter is not None and batch.first_counter != expected:
+        if batch.first_counter is None or batch.first_counter == expected:
+            return
+        if batch.first_counter < expected or not batch.gap_admitted:
             raise OutOfOrder(batch.source, expected, batch.first_counter)
+        self._counters[batch.source] = batch.first_counter - 1
 
     def _one(self, draft: Draft, batch: Batch, frontier: Frontier, rows: _Rows) -> Receipt:
         time = batch.now if draft.time is None else microseconds_of(draft.time)

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.database import Writer
 from audit.seal import SALT_BYTES
-from audit.signed_note import secret_of_file
+from audit.signed_note import keep_secret, secret_of_file, sync_folder
 from policies.errors import Sentence, Unavailable
 
 NONCE_BYTES = 12
@@ -70,7 +70,8 @@ class DataKey:
 class Wrapping:
     """The key-encryption key in its file.
 
-    `name` says which one wrapped a data key, so that a process notices when another has changed it.
+    `name` says which one wrapped a data key, so that a process notices when another has changed it. While it is
+    being renewed the new one lies beside it in `FILE.next`; the database's rows say which of the two counts.
     """
 
     def __init__(self, file: Path) -> None:
@@ -82,9 +83,31 @@ class Wrapping:
         """Sixteen hex digits that name this key without showing it."""
         return sha256(b"mingjing wrapping key\x00" + self._secret).hexdigest()[:16]
 
-    def reread(self) -> None:
-        """Take the key that is in the file now."""
+    def take(self, name: str) -> None:
+        """Become the key of this name, from the file or the one beside it; the other key is then destroyed.
+
+        Raises
+        ------
+        PayloadUnreadable
+            When neither file holds it.
+        """
+        if self.name == name and not self._beside.exists():
+            return
+        if self._beside.exists() and Wrapping(self._beside).name == name:
+            _overwrite(self.file)
+            os.replace(self._beside, self.file)
+            sync_folder(self.file.parent)
         self._secret = secret_of_file(self.file)
+        if self.name != name:
+            raise PayloadUnreadable(
+                f"the data keys are wrapped by key {name}, {self.file.name} holds {self.name}",
+                f"数据密钥由密钥 {name} 封装，而 {self.file.name} 中是 {self.name}",
+            )
+
+    def successor(self) -> Wrapping:
+        """Return a fresh key, kept beside this one until `take` puts it in this one's place."""
+        keep_secret(self._beside, os.urandom(32))
+        return Wrapping(self._beside)
 
     def wrap(self, key: bytes, number: int, quarter: str) -> bytes:
         """Return a data key that only this key opens."""
@@ -108,6 +131,10 @@ class Wrapping:
                 f"data key {number} of {quarter} is not wrapped by the key in {self.file.name}",
                 f"{quarter} 的数据密钥 {number} 不是由 {self.file.name} 中的密钥封装的",
             ) from wrong
+
+    @property
+    def _beside(self) -> Path:
+        return self.file.with_name(f"{self.file.name}.next")
 
 
 class KeyRing:
@@ -135,7 +162,7 @@ class KeyRing:
     def opened(self, number: int, quarter: str, wrapped: bytes, wrapping: str) -> DataKey:
         """Return a stored data key, unwrapped."""
         if wrapping != self.wrapping.name:
-            self.wrapping.reread()
+            self.wrapping.take(wrapping)
         return DataKey(number, AESGCM(self.wrapping.unwrap(wrapped, number, quarter)))
 
     def _stored(self, writer: Writer, owner: str, quarter: str) -> DataKey | None:
@@ -148,13 +175,27 @@ class KeyRing:
         return self.opened(rows[0][0], quarter, bytes(rows[0][1]), rows[0][2]) if rows else None
 
     def _made(self, writer: Writer, owner: str, quarter: str) -> DataKey:
-        self.wrapping.reread()
+        newest = writer.rows(
+            "SELECT wrapping FROM log_payload_keys WHERE wrapped IS NOT NULL ORDER BY number DESC LIMIT 1"
+        )
+        if newest:
+            self.wrapping.take(newest[0][0])
         secret = os.urandom(32)
         number = int(writer.rows("SELECT coalesce(max(number), 0) + 1 FROM log_payload_keys")[0][0])
         wrapped = self.wrapping.wrap(secret, number, quarter)
         columns = ("number", "owner", "quarter", "wrapped", "wrapping")
         writer.insert("log_payload_keys", columns, [(number, owner, quarter, wrapped, self.wrapping.name)])
         return DataKey(number, AESGCM(secret))
+
+
+def _overwrite(file: Path) -> None:
+    """Write zeros over a secret, as far as a file system lets one."""
+    handle = os.open(file, os.O_WRONLY)
+    try:
+        os.write(handle, b"0" * 64 + b"\n")
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def owner_of(subject: str | None, model: str | None) -> str:

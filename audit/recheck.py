@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
+from typing import Any
 
 from audit.checkpoints import Checkpoint, KeyLink, chain_holds, read_checkpoint, signer_of
 from audit.database import Database
@@ -54,7 +55,7 @@ class Recheck:
       1. places run 0, 1, 2 ... without a gap,
       2. each row gives the leaf that stands beside it,
       3. each payload that is still here gives its commitment, and what is gone was erased by an entry,
-      4. each source counts 1, 2, 3 ... without a gap,
+      4. each source counts 1, 2, 3 ... without a gap that no entry admits,
       5. the leaves give every stored node,
       6. the leaves give every checkpoint's root, and a key of the chain signed it,
       7. each key but the first was endorsed by the one before,
@@ -66,6 +67,7 @@ class Recheck:
         self._reader = LogReader(database)
         self._payloads = payloads
         self._chain = tuple(key_chain)
+        self._gaps: set[tuple[str, int, int]] = set()
 
     def leaves(self, start: int, end: int, counters: dict[str, int]) -> Findings:
         """Compute the entries from `start` up to but without `end` again: steps 1 to 4.
@@ -104,6 +106,7 @@ class Recheck:
         self, start: int, end: int, found: Findings, grow: Callable[[bytes], None], counters: dict[str, int]
     ) -> None:
         erased = self._erasures()
+        self._gaps = self._admitted_gaps()
         for first in range(start, end, STEP):
             entries = list(self._reader.each(first, min(first + STEP, end)))
             opened = self._opened(entries, found)
@@ -176,7 +179,7 @@ class Recheck:
 
     def _counter(self, entry: Entry, counters: dict[str, int], found: Findings, *, known_from_start: bool) -> None:
         expected = counters.get(entry.source, 0 if known_from_start else entry.counter - 1) + 1
-        if entry.counter != expected:  # (4)
+        if entry.counter != expected and (entry.source, expected - 1, entry.counter) not in self._gaps:  # (4)
             found.add(
                 f"{entry.source} goes from {expected - 1} to {entry.counter} at entry {entry.index}:"
                 " something is missing",
@@ -186,18 +189,25 @@ class Recheck:
 
     def _erasures(self) -> list[tuple[int, int]]:
         """Every range of places that an entry of the log says was erased."""
+        return [(first, last) for said in self._said("erase") for first, last in said.get("entries", [])]
+
+    def _admitted_gaps(self) -> set[tuple[str, int, int]]:
+        """Every gap in a source's count that an entry of the log admits: source, number before, number after."""
+        gaps = [said["gap"] for said in self._said("incident") if "gap" in said]
+        return {(gap["source"], gap["before"], gap["after"]) for gap in gaps}
+
+    def _said(self, kind: str) -> Iterator[dict[str, Any]]:
         rows = self._database.rows(
-            "SELECT number, id FROM log_entries WHERE kind <> 'decision' AND kind = 'erase' ORDER BY number"
+            "SELECT number, id FROM log_entries WHERE kind <> 'decision' AND kind = ? ORDER BY number", kind
         )
-        ranges = []
         for number, id in rows:
             try:
                 opened = self._payloads.opened(number, bytes(id))
-            except PayloadUnreadable:
+                said = {} if opened is None else json.loads(opened.payload)
+            except (PayloadUnreadable, ValueError):  # step 3 finds the first; the second said it in free words
                 continue
-            if opened is not None:
-                ranges += [(first, last) for first, last in json.loads(opened.payload)["entries"]]
-        return ranges
+            if isinstance(said, dict):
+                yield said
 
     def _node(self, level: int, position: int, top: bytes, found: Findings) -> None:
         try:

@@ -65,6 +65,8 @@ class VerifyingKey:
 class SigningKey:
     """An Ed25519 key that signs for a log. Its secret never leaves it but into its own file.
 
+    `file` is where it came from; None when it was made in memory.
+
     Examples
     --------
     >>> key = SigningKey(bytes(32))
@@ -72,7 +74,8 @@ class SigningKey:
     True
     """
 
-    def __init__(self, secret: bytes) -> None:
+    def __init__(self, secret: bytes, file: Path | None = None) -> None:
+        self.file = file
         self._key = Ed25519PrivateKey.from_private_bytes(secret)
         self._secret = secret
         self.public = VerifyingKey(self._key.public_key().public_bytes_raw())
@@ -94,7 +97,7 @@ class SigningKey:
         KeyUnreadable
             When the file is damaged or readable by others.
         """
-        return cls(secret_of_file(file))
+        return cls(secret_of_file(file), file)
 
 
 def secret_of_file(file: Path) -> bytes:

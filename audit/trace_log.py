@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from audit.checkpoints import Checkpoint, KeyLink, endorse, origin_of, read_checkpoint, sign_checkpoint
-from audit.database import Database
+from audit.database import Database, Writer
 from audit.entries import (
     Clock,
     Draft,
@@ -24,6 +24,7 @@ from audit.entries import (
 )
 from audit.evidence import Bundled, bundle_of
 from audit.group_commit import GroupCommit
+from audit.key_chain import chain_of, key_of_chain
 from audit.log_reader import LogReader, NoSuchEntry, Tally, Wanted
 from audit.log_tree import StoredTree
 from audit.log_writer import Batch, LogStopped, LogWriter, OutOfOrder
@@ -33,9 +34,9 @@ from audit.payload_store import Opened, PayloadStore
 from audit.recheck import Findings, LogTampered, Recheck
 from audit.retention import Retention
 from audit.seal import details_of
-from audit.signed_note import SigningKey, VerifyingKey
+from audit.signed_note import SigningKey
 from audit.trace import DecisionTrace, TraceUnreadable, decode_trace, layout_digest
-from policies.errors import Sentence, Unavailable
+from policies.errors import Refused, Sentence, Unavailable
 
 __all__ = [
     "Draft",
@@ -57,6 +58,9 @@ CHECKPOINT_ENTRIES = 1000
 
 LOOK_SECONDS = 1.0
 
+SIGNING_KEY, PAYLOAD_KEY = "signing.key", "payload.key"
+"""Files under `keys` of the data directory: who has the first can speak for the log, who has the second can read it."""
+
 
 class ForeignKey(Unavailable):
     """The log was signed by another key than the one at hand."""
@@ -70,6 +74,19 @@ class ForeignKey(Unavailable):
                 "请恢复正确的密钥文件，或用旧密钥办理交接",
             )
         )
+
+
+class RecordRestricted(Refused):
+    """The record's subject had it restricted; it is stored until the legal floor and used for nothing."""
+
+    def __init__(self, id: str, due: datetime) -> None:
+        super().__init__(
+            Sentence(
+                en=f"entry {id} is restricted: it is stored until {due.date()}, then erased, and used for nothing",
+                zh=f"条目 {id} 已被限制处理：仅保存至 {due.date()} 后删除，期间不作任何使用",
+            )
+        )
+        self.due = due
 
 
 class TraceLog:
@@ -110,7 +127,7 @@ class TraceLog:
         self.clock = clock
         self.retention = retention or Retention()
         self._key = key
-        self._wrapping = wrapping
+        self.wrapping = wrapping
         self._keys = KeyRing(wrapping)
         self._writer = LogWriter(database, self._keys)
         self._commits: GroupCommit[Batch, tuple[Receipt, ...]] = GroupCommit(self._writer.write)
@@ -137,8 +154,13 @@ class TraceLog:
         """
         return self._submit(Batch(tuple(drafts), microseconds_of(self.clock()), self.source)) if drafts else ()
 
-    def hand_in(self, source: str, first_counter: int, drafts: Sequence[Draft]) -> tuple[Receipt, ...]:
+    def hand_in(
+        self, source: str, first_counter: int, drafts: Sequence[Draft], *, gap_admitted: bool = False
+    ) -> tuple[Receipt, ...]:
         """Keep drafts that another source counted while it was away from the log.
+
+        With `gap_admitted` numbers may be missing before them; an `incident` entry must say so
+        (`audit.offline_spool` writes it), else the log no longer passes its own recheck.
 
         Raises
         ------
@@ -147,7 +169,8 @@ class TraceLog:
         """
         if not drafts:
             return ()
-        return self._submit(Batch(tuple(drafts), microseconds_of(self.clock()), source, first_counter))
+        now = microseconds_of(self.clock())
+        return self._submit(Batch(tuple(drafts), now, source, first_counter, gap_admitted=gap_admitted))
 
     def commit(self, batch: Batch) -> tuple[Receipt, ...]:
         """Keep a batch together with what it does in the same transaction."""
@@ -164,6 +187,10 @@ class TraceLog:
     def entry(self, id: str) -> Entry:
         """Return one entry; raises `NoSuchEntry`."""
         return self._reader.entry(id)
+
+    def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return those of the ids that the log has entries for."""
+        return self._reader.known(ids)
 
     def statements_about(self, id: str) -> tuple[Entry, ...]:
         """Return the reviews, appeals and other statements about an entry, oldest first."""
@@ -203,7 +230,14 @@ class TraceLog:
         return self._reader.tally(wanted)
 
     def payload(self, id: str) -> bytes | None:
-        """Return the payload as it was handed over; None when it is erased."""
+        """Return the payload as it was handed over; None when it is erased.
+
+        Raises
+        ------
+        NoSuchEntry
+        RecordRestricted
+            When the record is only stored until the legal floor.
+        """
         opened = self._opened(self.entry(id))
         return None if opened is None else opened.payload
 
@@ -229,6 +263,9 @@ class TraceLog:
         return bytes(rows[0][0]) if rows else None
 
     def _opened(self, entry: Entry) -> Opened | None:
+        due = self.database.rows("SELECT due FROM log_restrictions WHERE entry = ?", entry.index)
+        if due:
+            raise RecordRestricted(entry.id, moment_of(due[0][0]))
         return self._payloads.opened(entry.index, identifier_bytes(entry.id) or b"")
 
     # --- proving -----------------------------------------------------------------------------------------------
@@ -256,7 +293,7 @@ class TraceLog:
                 return last
             start = last.size if last is not None else 0
             self._recheck().leaves(start, size, self._counters).insist()
-            made = sign_checkpoint(self.origin, size, self._root_at(size, last), self._key, self.clock())
+            made = sign_checkpoint(self.origin, size, self._root_at(size, last), self._own_key(), self.clock())
             with self.database.writing() as connection:
                 self._insert_checkpoint(connection, made)
             return made
@@ -342,20 +379,20 @@ class TraceLog:
 
     def key_chain(self) -> tuple[KeyLink, ...]:
         """Return the keys that ever signed for this log, oldest first."""
-        rows = self.database.rows("SELECT public, endorsement FROM log_signing_keys ORDER BY number")
-        return tuple(
-            KeyLink(VerifyingKey(bytes(public)), None if word is None else bytes(word)) for public, word in rows
-        )
+        return chain_of(self.database)
 
     def change_key(self, new: SigningKey, actor: str) -> Receipt:
-        """Hand the log over to a new signing key, by the old key's signature and an entry of kind `key`."""
+        """Hand the log over to a new signing key, by the old key's signature and an entry of kind `key`.
+
+        The new key must be kept before (`audit.key_change`): from here on no other signs.
+        """
         with self._signing:
             word = endorse(self._key, new.public)
             said = {"old": self._key.public.raw.hex(), "new": new.public.raw.hex(), "endorsement": word.hex()}
             draft = Draft(kind="key", payload=json.dumps(said, sort_keys=True).encode(), actor=actor)
             now = microseconds_of(self.clock())
 
-            def store(writer: Any) -> None:
+            def store(writer: Writer) -> None:
                 number = writer.rows("SELECT max(number) + 1 FROM log_signing_keys")[0][0]
                 columns = ("number", "public", "endorsement", "since")
                 writer.insert("log_signing_keys", columns, [(number, new.public.raw, word, now)])
@@ -363,6 +400,15 @@ class TraceLog:
             receipt = self._submit(Batch((draft,), now, self.source, also=store))[0]
             self._key = new
         return receipt
+
+    @property
+    def key_file(self) -> Path | None:
+        """Where the signing key is kept; None when it was handed over in memory."""
+        return self._key.file
+
+    def take_key(self, key: SigningKey) -> None:
+        """Sign with `key` from now on; the log refuses to sign with any but the newest of its chain."""
+        self._key = key
 
     def _begin_chain(self) -> None:
         if not self.key_chain():
@@ -372,9 +418,16 @@ class TraceLog:
                     f"INSERT INTO log_signing_keys (number, public, since) VALUES ({places}) ON CONFLICT DO NOTHING",
                     (self._key.public.raw, microseconds_of(self.clock())),
                 )
+        self._own_key()
+
+    def _own_key(self) -> SigningKey:
+        """The key that signs now; where another process changed it, the one that its file holds since."""
         newest = self.key_chain()[-1].public
+        if newest != self._key.public and self._key.file is not None:
+            self._key = key_of_chain(self._key.file, newest)
         if newest != self._key.public:
             raise ForeignKey(self._key.public.fingerprint, newest.fingerprint)
+        return self._key
 
     # --- life --------------------------------------------------------------------------------------------------
 
@@ -458,11 +511,10 @@ def open_log(
         When the key files are damaged, open to others, or not this log's.
     """
     folder = data_directory / "keys"
-    key = SigningKey.of_file(folder / "signing.key")
     log = TraceLog(
         database,
-        key=key,
-        wrapping=Wrapping(folder / "payload.key"),
+        key=SigningKey.of_file(folder / SIGNING_KEY),
+        wrapping=Wrapping(folder / PAYLOAD_KEY),
         clock=clock,
         source=source,
         retention=retention,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import warnings
 
-import click
 import typer
 
 from api.commands import accounts, deciding, reporting, running, submitting
@@ -49,12 +48,11 @@ def run(arguments: list[str]) -> int:
         for sentence in fault.faults:
             err.print(say(sentence), markup=False, style="red")
         return exit_code(fault)
-    except click.exceptions.Exit as left:
-        return left.exit_code
-    except click.ClickException as wrong:
-        wrong.show()
+    except typer.Abort:
         return 2
-    except click.Abort:
+    except typer.TyperException as misuse:
+        err.print(str(misuse), markup=False, style="red")
+        err.print("See: mingjing --help", markup=False)
         return 2
     return done if isinstance(done, int) else 0
 

@@ -108,7 +108,7 @@ def _registry(settings: Settings) -> tuple[bool, str]:
 
 
 def _fonts(_settings: Settings) -> tuple[bool, str]:
-    from reports.pdf import register_fonts
+    from reports.typesetting import register_fonts
 
     register_fonts()
     return True, "Chinese and Latin glyphs are at hand"

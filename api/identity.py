@@ -93,9 +93,7 @@ class People:
         Malformed, Conflict, PurposeRefused
         """
         if not name.strip() or len(name) > 64:
-            raise Malformed(
-                Sentence(en="an account name has 1 to 64 characters", zh="账号名称应为 1 到 64 个字符")
-            )
+            raise Malformed(Sentence(en="an account name has 1 to 64 characters", zh="账号名称应为 1 到 64 个字符"))
         if role is Role.SERVICE and purpose is None:
             purpose = "risk_intervention"
         if purpose is not None:
@@ -111,9 +109,7 @@ class People:
         }
         with self._database.writing() as connection:
             if connection.execute(select(people.c.name).where(people.c.name == name)).scalar() is not None:
-                raise Conflict(
-                    Sentence(en=f"there is an account '{name}' already", zh=f"账号“{name}”已存在")
-                )
+                raise Conflict(Sentence(en=f"there is an account '{name}' already", zh=f"账号“{name}”已存在"))
             connection.execute(insert(people).values(row))
         token = self._new_token(name, "token", TOKEN_LASTS, purpose)
         return NewAccount(user=name, password=password, token=token)
@@ -204,9 +200,7 @@ class People:
 
     def _row(self, name: str) -> Row[Any] | None:
         with self._database.reading() as connection:
-            return connection.execute(
-                select(people).where(people.c.name == name, people.c.disabled.is_(None))
-            ).first()
+            return connection.execute(select(people).where(people.c.name == name, people.c.disabled.is_(None))).first()
 
     def _new_token(self, name: str, kind: str, lasts: timedelta, purpose: str | None) -> str:
         token = f"mj_{secrets.token_urlsafe(32)}"

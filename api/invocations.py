@@ -55,9 +55,7 @@ def read_invocation(document: Any) -> Invocation:
         rows = _rows(forms[0], document[forms[0]])
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise Malformed(
-            Sentence(
-                en=f"'{forms[0]}' does not hold a table: {error}", zh=f"“{forms[0]}”中的内容不是表格：{error}"
-            )
+            Sentence(en=f"'{forms[0]}' does not hold a table: {error}", zh=f"“{forms[0]}”中的内容不是表格：{error}")
         ) from error
     return Invocation(rows=rows, subjects=subjects, contributions=params.get("contributions") is True)
 

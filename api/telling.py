@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -27,16 +27,15 @@ from policies.deidentification import plan_for
 from policies.errors import Refused, Sentence
 from policies.roles import absent
 from policies.rulebook import Rulebook
-from reports.charts.boundary import boundary_drawing
+from reports.charts.stacked import stacked
 from reports.charts.svg import to_svg
-from reports.decision_letter import decision_letter
+from reports.decision_letter import boundary_drawings, decision_letter
 from reports.figures import (
     DecisionCounts,
     DecisionFigures,
     EntryFacts,
     LogFacts,
     ModelFigures,
-    Outcome,
     ReviewFacts,
     VerdictFacts,
     VersionFacts,
@@ -45,6 +44,7 @@ from reports.figures import (
     model_figures,
 )
 from reports.transparency import transparency_report
+
 
 class Erased(Refused):
     """The payload of this decision was erased when its time was over; its proof remains."""
@@ -184,7 +184,7 @@ class Telling:
     def boundary_svg(self, identifier: str, language: str, view: View) -> str:
         """Return the boundary picture of one decision as SVG."""
         figures = self.decision_figures(identifier).for_view(view)
-        return to_svg(boundary_drawing(figures, _language(language)))
+        return to_svg(stacked(boundary_drawings(figures, _language(language))))
 
     def replay(self, identifier: str) -> dict[str, Any]:
         """Run the sealed input through the artifact again and compare.
@@ -277,7 +277,7 @@ class _Picture:
 
 def explanation_of(trace: DecisionTrace) -> dict[str, Any]:
     """Return a decision's contributions, largest first, with the clipped ones beside them where caps clipped."""
-    order = np.argsort(-np.abs(trace.contributions)) if len(trace.contributions) else []
+    order = np.argsort(-np.abs(trace.contributions)).tolist()
     capped = trace.capped_contributions
     lines = [
         {
@@ -341,7 +341,7 @@ def _verdict_facts(said: Sequence[VerdictRecord]) -> VerdictFacts | None:
     conditions = read_conditions([c for verdict in together for c in verdict.conditions])
     ends = [verdict.until for verdict in together if verdict.until is not None]
     return VerdictFacts(
-        outcome=cast(Outcome, Verdict(last.verdict).value),
+        outcome=Verdict(last.verdict).value,
         reason=last.reason,
         decided_by=tuple(f"{verdict.role}: {verdict.by}" for verdict in together),
         decided=last.at,

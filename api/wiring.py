@@ -170,4 +170,3 @@ def model_store(settings: Settings) -> ModelStore:
     if settings.mlflow_uri is None:
         return embedded_store(settings.data)
     return MlflowStore(settings.mlflow_uri, settings.mlflow_uri, settings.data / "cache")
-

@@ -265,8 +265,8 @@ def _hold(served: ServedModel, rows: _Rows) -> None:
         rows.capped = hold_caps(rows.explanation, served.caps)
         capped_scores = served.predictor.score_of(rows.capped.margins)
         capped_alarms = served.alarms(capped_scores)
-        for i in np.flatnonzero(rows.capped.exceeded):
-            _hold_row(served, rows, int(i), bool(capped_alarms[i]))
+        for over in np.flatnonzero(rows.capped.exceeded).tolist():
+            _hold_row(served, rows, over, bool(capped_alarms[over]))
         if served.caps.on_exceed is OnExceed.CLIP:
             # An alarm that only the clip would clear stands; a clip that raises one counts as well.
             rows.verdicts = rows.verdicts | capped_alarms
@@ -338,7 +338,9 @@ def _trace(
         method=why.method if why is not None else "pending",
         base=_base(why, i),
         contributions=why.contributions[i].astype(np.float32) if why is not None else np.zeros(0, np.float32),
-        standard_error=why.standard_error[i].astype(np.float32) if why is not None and why.standard_error is not None else None,
+        standard_error=why.standard_error[i].astype(np.float32)
+        if why is not None and why.standard_error is not None
+        else None,
         margin=float(rows.margins[i]),
         score=float(rows.scores[i]),
         threshold=served.threshold,
@@ -364,6 +366,12 @@ def _base(why: Explanation | None, i: int) -> float:
     return float(why.base) if why.base.ndim == 0 else float(why.base[i])
 
 
+def _error_bar(why: Explanation | None, i: int) -> npt.NDArray[np.float32] | None:
+    if why is None or why.standard_error is None:
+        return None
+    return why.standard_error[i].astype(np.float32)
+
+
 def _cap_shares(served: ServedModel, rows: _Rows, i: int) -> dict[str, float]:
     if rows.capped is None:
         return {}
@@ -373,8 +381,8 @@ def _cap_shares(served: ServedModel, rows: _Rows, i: int) -> dict[str, float]:
 
 def _answers(rows: _Rows, places: npt.NDArray[np.intp], receipts: list[Receipt | None], n: int) -> Decided:
     decisions: list[Decision | None] = [None] * n
-    problems = []
-    answered = set(int(place) for place in places)
+    problems: list[RowProblem] = []
+    answered = {int(place) for place in places}
     problems.extend(RowProblem(row=row, says=INFINITE) for row in range(n) if row not in answered)
     for i, place in enumerate(int(p) for p in places):
         if i in rows.refused:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from explainers.choose import explain, predictor_of
 from explainers.explanation import DoesNotAddUp, Explanation
 from explainers.predictor import Predictor
-from explainers.weight_shares import Capped, CapPlan, hold_caps, weight_shares
+from explainers.weight_shares import Capped, hold_caps, weight_shares
 
 __all__ = [
-    "CapPlan",
     "Capped",
     "DoesNotAddUp",
     "Explanation",

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from explainers.explanation import Explanation
-from policies.errors import Malformed, Sentence, refuse_all
+from policies.errors import Malformed, Sentence
+from policies.feature_caps import FeatureCaps, OnExceed
 
 Floats = npt.NDArray[np.float64]
 
@@ -39,36 +38,6 @@ def weight_shares(contributions: Floats) -> Floats:
     return np.asarray(np.divide(size, total, out=np.zeros_like(size), where=total > 0))
 
 
-@dataclass(frozen=True)
-class CapPlan:
-    """Which features may carry how much of one decision, and what happens above it.
-
-    Parameters
-    ----------
-    caps : mapping of feature name to share in [0, 1]
-        Largest share of total absolute contribution, each feature by itself.
-    total : float in [0, 1] or None
-        Largest share of all capped features together; None leaves their sum alone.
-    on_exceed : "clip" or "hand_over"
-        Scale the contribution down to the cap, or leave the decision as it is and call a person.
-    """
-
-    caps: Mapping[str, float] = field(default_factory=dict)
-    total: float | None = None
-    on_exceed: Literal["clip", "hand_over"] = "clip"
-
-    def __post_init__(self) -> None:
-        named = {**self.caps, **({} if self.total is None else {"total": self.total})}
-        refuse_all(
-            Sentence(
-                en=f"the cap of '{name}' is {cap}, expected a share from 0 to 1",
-                zh=f"“{name}”的权重上限为 {cap}，应为 0 到 1 之间的占比",
-            )
-            for name, cap in named.items()
-            if not 0 <= cap <= 1
-        )
-
-
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Capped:
     """Decisions after their capped features were held to their caps.
@@ -85,7 +54,7 @@ class Capped:
     exceeded: npt.NDArray[np.bool_]
 
 
-def hold_caps(explanation: Explanation, plan: CapPlan) -> Capped:
+def hold_caps(explanation: Explanation, plan: FeatureCaps) -> Capped:
     """Hold the capped features of every decision to their caps, in the additive space.
 
     Free features are never touched. A capped feature is only ever scaled towards 0, as little as suffices.
@@ -96,7 +65,7 @@ def hold_caps(explanation: Explanation, plan: CapPlan) -> Capped:
     ----------
     explanation : Explanation
         With one output. Features of the plan that the explanation does not have are ignored.
-    plan : CapPlan
+    plan : FeatureCaps
         The caps.
 
     Returns
@@ -125,10 +94,10 @@ def hold_caps(explanation: Explanation, plan: CapPlan) -> Capped:
     before = weight_shares(contributions)
     exceeded = _above(before[:, columns], caps, plan.total)
     after = contributions.copy()
-    if plan.on_exceed == "clip":
+    if plan.on_exceed is OnExceed.CLIP:
         for i in np.flatnonzero(exceeded):
             after[i, columns] = _clipped(contributions[i], columns, caps, plan.total)
-    changed = exceeded if plan.on_exceed == "clip" else np.zeros_like(exceeded)
+    changed = exceeded if plan.on_exceed is OnExceed.CLIP else np.zeros_like(exceeded)
     margins = np.where(changed, explanation.base + after.sum(axis=1), explanation.scores)
     return Capped(
         contributions=after,

@@ -317,9 +317,7 @@ class Approvals:
             self._log.append([draft])
         with self._database.writing() as connection:
             moved = connection.execute(
-                update(permits)
-                .where(permits.c.id == permit.id, permits.c.state == now_in.value)
-                .values(state=to.value)
+                update(permits).where(permits.c.id == permit.id, permits.c.state == now_in.value).values(state=to.value)
             )
             if moved.rowcount != 1:
                 raise _raced(model)

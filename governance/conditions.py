@@ -44,9 +44,7 @@ class Conditions:
         if self.review_alarms:
             said.append(Sentence(en="a person reviews every alarm", zh="每次报警均须人工复核"))
         if self.sites is not None:
-            said.append(
-                Sentence(en=f"only at {', '.join(self.sites)}", zh=f"仅限在 {'、'.join(self.sites)} 使用")
-            )
+            said.append(Sentence(en=f"only at {', '.join(self.sites)}", zh=f"仅限在 {'、'.join(self.sites)} 使用"))
         said.extend(Sentence(en=note, zh=note) for note in self.notes)
         return tuple(said)
 

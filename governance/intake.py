@@ -19,7 +19,8 @@ from governance.permits import MayNotRun, PermitBook
 from governance.stages import Stage
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
-from model_registry.loading import LoadedModel, load_predictor
+from model_registry.inputs import inputs_of
+from model_registry.loading import LoadedModel, compare_with_library, load_predictor
 from model_registry.store import ModelStore
 from model_registry.submission import Submission, read_submission
 from policies.errors import Conflict, Sentence
@@ -91,7 +92,8 @@ def _examine(submission: Submission, rulebook: Rulebook, tell: Progress) -> Exam
     tell("loading", 0.08)
     loaded = None
     if submission.artifact is not None:
-        loaded = load_predictor(submission.artifact, declaration, evaluation=submission.evaluation)
+        loaded = load_predictor(submission.artifact, declaration, background=submission.training)
+        loaded = compare_with_library(loaded, inputs_of(submission.evaluation, loaded.predictor))
     examined = examined_from(
         declaration=declaration,
         rulebook=rulebook,
@@ -231,11 +233,14 @@ class Intake:
             statement(
                 "examine",
                 by="mingjing",
-                body={"submission": record.id, "assessment": record.assessment.as_json(), "findings": list(record.findings)},
+                body={
+                    "submission": record.id,
+                    "assessment": record.assessment.as_json(),
+                    "findings": list(record.findings),
+                },
                 **columns,
             ),
         ]
-
 
 
 def _shares_after(examined: Examined) -> dict[str, float]:
@@ -245,7 +250,8 @@ def _shares_after(examined: Examined) -> dict[str, float]:
         return {}
     held = hold_caps(examined.explanation, replace(caps, on_exceed=OnExceed.CLIP))
     mean = held.shares_after.mean(axis=0)
-    places = {name: examined.explanation.feature_names.index(name) for name in caps.caps}
+    names = examined.explanation.feature_names
+    places = {name: names.index(name) for name in caps.caps if name in names}
     after = {name: float(mean[place]) for name, place in places.items()}
     return {**after, "": sum(after.values())}
 

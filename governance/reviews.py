@@ -101,7 +101,7 @@ class Reviews:
         said = _reason(reason)
         verdict = entry.verdict if judgement is Judgement.CONFIRM else not entry.verdict
         kind = "review" if judgement is Judgement.CONFIRM else "override"
-        body = {"judgement": judgement.value, "reason": said, "label": label, "verdict": verdict}
+        body: dict[str, object] = {"judgement": judgement.value, "reason": said, "label": label, "verdict": verdict}
         return self._add(kind, entry, by, body, verdict)
 
     def appeal(self, identifier: str, *, by: Person, reason: str) -> Review:

@@ -141,9 +141,7 @@ class SubmissionBook:
 
     def of_version(self, model: str, version: str) -> SubmissionRecord:
         """Return the record of one model version. Raises NotFound."""
-        found = self._read(
-            select(submissions).where(submissions.c.model == model, submissions.c.version == version)
-        )
+        found = self._read(select(submissions).where(submissions.c.model == model, submissions.c.version == version))
         if not found:
             raise absent("model version", f"{model}:{version}")
         return found[0]

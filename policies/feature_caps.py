@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from policies.column_names import goes_by
 from policies.declaration import Declaration
+from policies.errors import Sentence, refuse_all
 
 
 class OnExceed(StrEnum):
@@ -35,13 +36,40 @@ class CapRules:
     on_exceed: OnExceed
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class FeatureCaps:
-    """The caps that hold for one model: share by feature name, and together."""
+    """The caps that hold for one model, and what happens above them.
 
-    caps: Mapping[str, float]
-    total: float
-    on_exceed: OnExceed
+    Parameters
+    ----------
+    caps : mapping of feature name to share in [0, 1]
+        Largest share of total absolute contribution, each feature by itself.
+    total : float in [0, 1] or None
+        Largest share of all capped features together; None leaves their sum alone.
+    on_exceed : OnExceed
+        Scale the contribution down to the cap, or leave the decision as it is and call a person.
+
+    Raises
+    ------
+    Malformed
+        For every cap that is not a share.
+    """
+
+    caps: Mapping[str, float] = field(default_factory=dict)
+    total: float | None = None
+    on_exceed: OnExceed = OnExceed.CLIP
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "on_exceed", OnExceed(self.on_exceed))
+        named = {**self.caps, **({} if self.total is None else {"total": self.total})}
+        refuse_all(
+            Sentence(
+                en=f"the cap of '{name}' is {cap}, expected a share from 0 to 1",
+                zh=f"“{name}”的权重上限为 {cap}，应为 0 到 1 之间的占比",
+            )
+            for name, cap in named.items()
+            if not 0 <= cap <= 1
+        )
 
 
 def caps_for(features: Iterable[str], rules: CapRules, declaration: Declaration) -> FeatureCaps:

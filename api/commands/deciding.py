@@ -156,7 +156,9 @@ def _search(
     for line in found:
         score = f"{line['score']:.4f}" if line["score"] is not None else "erased"
         mark = "alarm" if line["verdict"] else "quiet"
-        out.print(f"{line['id']}  {line['time']}  {line['model']}  {score}  {mark}  {' '.join(line['flags'])}", markup=False)
+        out.print(
+            f"{line['id']}  {line['time']}  {line['model']}  {score}  {mark}  {' '.join(line['flags'])}", markup=False
+        )
     if page.next is not None:
         out.print(f"more: narrow the search or raise --limit above {limit}")
 

@@ -18,7 +18,9 @@ def report(
     model: Annotated[str, typer.Argument(help="Registered model name.")],
     file: Annotated[Path | None, typer.Option("--out", help="Where the PDF goes.")] = None,
     language: Annotated[str, typer.Option("--lang", help="zh or en.")] = "en",
-    version: Annotated[str | None, typer.Option("--version", help="Version; default the approved, else newest.")] = None,
+    version: Annotated[
+        str | None, typer.Option("--version", help="Version; default the approved, else newest.")
+    ] = None,
     data: Data = None,
     as_json: Json = False,
 ) -> None:

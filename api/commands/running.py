@@ -94,4 +94,3 @@ def _first_officer(service: Service) -> str:
     made = service.people.add("officer", Role.DSO)
     err.print(f"made the account 'officer' (dso); its password, shown once: {made.password}", markup=False)
     return made.user
-

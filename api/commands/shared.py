@@ -103,7 +103,11 @@ def progress_bar(title: str) -> Iterator[Callable[[str, float], None]]:
         yield lambda _what, _share: None
         return
     with Progress(
-        TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[what]}"), TimeElapsedColumn(), console=err
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[what]}"),
+        TimeElapsedColumn(),
+        console=err,
     ) as bar:
         task = bar.add_task(title, total=1.0, what="")
         yield lambda what, share: bar.update(task, completed=share, what=what)

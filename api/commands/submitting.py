@@ -7,7 +7,19 @@ from typing import Annotated, Any
 
 import typer
 
-from api.commands.shared import Acting, Data, Json, acting, moment, opened, out, progress_bar, say, settings_for, show_json
+from api.commands.shared import (
+    Acting,
+    Data,
+    Json,
+    acting,
+    moment,
+    opened,
+    out,
+    progress_bar,
+    say,
+    settings_for,
+    show_json,
+)
 from governance.conditions import condition_from_text
 from policies.errors import Malformed, Sentence
 from policies.roles import Role
@@ -18,7 +30,9 @@ MARKS = {True: "[green]holds[/]       ", False: "[red]does not hold[/]", None: "
 
 def check(
     submission_dir: Annotated[Path | None, typer.Argument(help="Folder with submission.toml.")] = None,
-    questions: Annotated[bool, typer.Option("--questions", help="Print the impact questions and their answers.")] = False,
+    questions: Annotated[
+        bool, typer.Option("--questions", help="Print the impact questions and their answers.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Run every check on a submission. No server, no registry, nothing stored.

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from api.demo.submissions import LABEL, STORIES, TRAINED, CHOSEN, claims, write_submission
+from api.demo.submissions import CHOSEN, LABEL, STORIES, TRAINED, claims, write_submission
 from api.wiring import Service
 from audit.traced_inference import Decided
 from audit.verify import verify_bundle
@@ -27,6 +27,7 @@ from policies.roles import Person, Role
 DECIDED = 600
 REPLAY_FROM = datetime(2026, 1, 5, tzinfo=UTC)
 MARKER = "demo.json"
+PURPOSE = "risk_intervention"
 
 ACCOUNTS = (
     ("lin", Role.ML_ENGINEER),
@@ -95,9 +96,7 @@ def _accounts(service: Service) -> dict[str, Person]:
     return {name: service.people.person(name) for name, _ in ACCOUNTS}
 
 
-def _veto_the_leak(
-    service: Service, folder: Path, people: dict[str, Person], frame: pd.DataFrame, tell: Tell
-) -> None:
+def _veto_the_leak(service: Service, folder: Path, people: dict[str, Person], frame: pd.DataFrame, tell: Tell) -> None:
     record = service.submit(folder, by=people["lin"])
     tell(f"\n[bold]1. {record.model}[/] looks brilliant: {_measured(record, 'roc_auc')}.")
     for finding in _failing(record, "leakage")[:3]:
@@ -108,7 +107,7 @@ def _veto_the_leak(
     tell("   mei, digital safety officer: [bold red]veto[/]. The next call:")
     try:
         service.serving.decide(
-            record.model, frame.iloc[-1:][list(STORIES[0].features)], purpose=None, by=people["plant-system"]
+            record.model, frame.iloc[-1:][list(STORIES[0].features)], purpose=PURPOSE, by=people["plant-system"]
         )
     except MayNotRun as refused:
         tell(f"   refused: {refused}")
@@ -127,9 +126,7 @@ def _return_the_one_with_age(service: Service, folder: Path, people: dict[str, P
     age = predictor.feature_names.index("age")
     before, after = held.shares_before[:, age], held.shares_after[:, age]
     cut = declaration.model.threshold
-    flipped = int(
-        ((predictor.score_of(held.margins) >= cut) != (predictor.score_of(explanation.scores) >= cut)).sum()
-    )
+    flipped = int(((predictor.score_of(held.margins) >= cut) != (predictor.score_of(explanation.scores) >= cut)).sum())
     tell(
         f"   What enforcement does: in {int(held.exceeded.sum())} of {len(before)} decisions age weighs more than "
         f"10 %; clipping takes its largest share from {before.max():.1%} to {after.max():.1%} and turns "
@@ -141,9 +138,7 @@ def _return_the_one_with_age(service: Service, folder: Path, people: dict[str, P
     tell("   mei: [bold yellow]returned[/].")
 
 
-def _approve_the_sound_one(
-    service: Service, folder: Path, people: dict[str, Person], tell: Tell
-) -> SubmissionRecord:
+def _approve_the_sound_one(service: Service, folder: Path, people: dict[str, Person], tell: Tell) -> SubmissionRecord:
     record = service.submit(folder, by=people["lin"])
     tell(f"\n[bold]3. {record.model}[/], without age: {_measured(record, 'roc_auc')}, tier {record.tier}.")
     tell(
@@ -162,15 +157,13 @@ def _approve_the_sound_one(
     return service.book.get(record.id)
 
 
-def _decide(
-    service: Service, record: SubmissionRecord, caller: Person, frame: pd.DataFrame, tell: Tell
-) -> Decided:
+def _decide(service: Service, record: SubmissionRecord, caller: Person, frame: pd.DataFrame, tell: Tell) -> Decided:
     rows = frame.iloc[TRAINED + CHOSEN :].head(DECIDED)
     times = [REPLAY_FROM + timedelta(minutes=20 * number) for number in range(len(rows))]
     decided = service.serving.decide(
         record.model,
         rows[list(STORIES[2].features)],
-        purpose="risk_intervention",
+        purpose=PURPOSE,
         by=caller,
         subjects=list(rows["claim"]),
         times=times,
@@ -208,8 +201,10 @@ def _prove(service: Service, identifier: str, folder: Path, tell: Tell) -> list[
     document = service.telling.evidence(identifier)
     bundle.write_text(json.dumps(document, indent=1), encoding="utf-8")
     proven = verify_bundle(json.loads(bundle.read_text(encoding="utf-8")))
-    tell(f"\n[bold]6. Proof[/] without database, service or network: {len(proven.steps)} steps, "
-         f"{'[green]all hold[/]' if proven.holds else '[red]does not hold[/]'}.")
+    tell(
+        f"\n[bold]6. Proof[/] without database, service or network: {len(proven.steps)} steps, "
+        f"{'[green]all hold[/]' if proven.holds else '[red]does not hold[/]'}."
+    )
     altered = verify_bundle(json.loads(_one_character_changed(bundle.read_text(encoding="utf-8"), document)))
     failed = next((step for step in altered.steps if not step.holds), None)
     if failed is not None:
@@ -247,6 +242,6 @@ def _measured(record: SubmissionRecord, rate: str) -> str:
         rates = finding["evidence"].get("rates", {}) if finding["check"] == "performance" else {}
         if rate in rates:
             found = rates[rate]
-            form = (lambda value: f"{value:.3f}") if rate == "roc_auc" else (lambda value: f"{value:.1%}")
-            return f"{names[rate]} {form(found['value'])} ({form(found['lo'])} to {form(found['hi'])})"
+            form = ".3f" if rate == "roc_auc" else ".1%"
+            return f"{names[rate]} {found['value']:{form}} ({found['lo']:{form}} to {found['hi']:{form}})"
     return f"{names[rate]} not measured"

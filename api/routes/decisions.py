@@ -114,9 +114,7 @@ def evidence(decision: str, service: HouseService, person: Asking) -> dict[str, 
 @router.post("/{decision}/reviews", status_code=201)
 def review(decision: str, said: ReviewIn, service: HouseService, person: Asking) -> dict[str, object]:
     """Confirm or override a decision; the words are added to the log, nothing is edited."""
-    made = service.reviews.review(
-        decision, Judgement(said.judgement), by=person, reason=said.reason, label=said.label
-    )
+    made = service.reviews.review(decision, Judgement(said.judgement), by=person, reason=said.reason, label=said.label)
     return made.as_json()
 
 

@@ -24,7 +24,9 @@ def checkpoint(service: HouseService) -> Response:
 
 @router.get("/consistency")
 def consistency(
-    service: HouseService, older: Annotated[int, Query(alias="from", ge=0)], newer: Annotated[int, Query(alias="to", ge=0)]
+    service: HouseService,
+    older: Annotated[int, Query(alias="from", ge=0)],
+    newer: Annotated[int, Query(alias="to", ge=0)],
 ) -> dict[str, object]:
     """Prove that the log of size `to` only added to the log of size `from`."""
     size = service.log.size()

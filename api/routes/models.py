@@ -26,7 +26,9 @@ class Reason(BaseModel):
 
 
 @router.post("/{name}/invocations", response_class=ORJSONResponse)
-async def invoke(name: str, request: Request, service: HouseService, person: Asking, purpose: Purpose = None) -> Response:
+async def invoke(
+    name: str, request: Request, service: HouseService, person: Asking, purpose: Purpose = None
+) -> Response:
     """Decide rows in MLflow's scoring protocol. Every answer is explained and durably traced before it leaves."""
     body = await request.body()
     try:

@@ -16,6 +16,7 @@ from explainers.counterfactual import Counterfactual
 from policies.declaration import Declaration, Protective
 from policies.errors import Sentence
 from policies.rulebook import Rulebook
+from reports.charts.contours import contour
 from reports.facts import EntryFacts, LogFacts, ReviewFacts
 from reports.plain_json import plain
 from reports.readings import Reading, exactly, in_band
@@ -59,7 +60,10 @@ class FlipFigure:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class PlaneFigure:
-    """Scores over two features around the case; `scores[i, j]` at (x[j], y[i]), `supported` where data lie."""
+    """Scores over two features around the case; `scores[i, j]` at (x[j], y[i]), `supported` where data lie.
+
+    `boundary` are the lines at which the score crosses the threshold, next to data.
+    """
 
     label_x: Sentence
     label_y: Sentence
@@ -72,6 +76,7 @@ class PlaneFigure:
     threshold: float
     case_x: Reading | None
     case_y: Reading | None
+    boundary: tuple[tuple[tuple[float, float], ...], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,7 +102,11 @@ class CapShare:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class DecisionFigures:
-    """All figures of one decision. `for_view` returns what a reader may see; letters show nothing beyond it."""
+    """All figures of one decision. `for_view` returns what a reader may see; letters show nothing beyond it.
+
+    `alarmed` is the answer that was given; `model_alarms` is what the score says before any cap was enforced,
+    and that is what flips and plane are about.
+    """
 
     entry: EntryFacts
     model: str
@@ -122,6 +131,7 @@ class DecisionFigures:
     clipped: bool
     score_before_clip: Reading | None
     cap_shares: tuple[CapShare, ...]
+    model_alarms: bool
     flips: tuple[FlipFigure, ...]
     plane: PlaneFigure | None
     changes: tuple[ChangeFigure, ...]
@@ -217,6 +227,7 @@ def decision_figures(
             CapShare(feature=name, label=_label(declaration, name), share=Reading(low=share, high=share))
             for name, share in trace.cap_shares.items()
         ),
+        model_alarms=(trace.score >= trace.threshold) == alarms_above,
         flips=tuple(_flip(point, declaration) for point in flips),
         plane=None if plane is None else _plane(plane, declaration),
         changes=() if change is None else _changes(change, declaration),
@@ -243,7 +254,9 @@ def _label(declaration: Declaration, name: str) -> Sentence:
     return declaration.feature(name).label or Sentence(en=name, zh=name)
 
 
-def _contributions(trace: DecisionTrace, declaration: Declaration, alarms_above: bool) -> tuple[ContributionFigure, ...]:
+def _contributions(
+    trace: DecisionTrace, declaration: Declaration, alarms_above: bool
+) -> tuple[ContributionFigure, ...]:
     """Return the contributions in force, largest first; none while the explanation is pending."""
     in_force = trace.contributions if trace.capped_contributions is None else trace.capped_contributions
     if not len(in_force):
@@ -286,6 +299,8 @@ def _flip(point: FlipPoint, declaration: Declaration) -> FlipFigure:
 
 def _plane(found: DecisionMap, declaration: Declaration) -> PlaneFigure:
     x, y = found.case
+    scores = np.asarray(found.scores, dtype=np.float64)
+    supported = np.asarray(found.supported, dtype=np.bool_)
     return PlaneFigure(
         label_x=_label(declaration, found.feature_x),
         label_y=_label(declaration, found.feature_y),
@@ -293,11 +308,12 @@ def _plane(found: DecisionMap, declaration: Declaration) -> PlaneFigure:
         unit_y=declaration.feature(found.feature_y).unit or "",
         x=np.asarray(found.x, dtype=np.float64),
         y=np.asarray(found.y, dtype=np.float64),
-        scores=np.asarray(found.scores, dtype=np.float64),
-        supported=np.asarray(found.supported, dtype=np.bool_),
+        scores=scores,
+        supported=supported,
         threshold=found.threshold,
         case_x=exactly(x),
         case_y=exactly(y),
+        boundary=contour(found.x, found.y, scores, found.threshold, supported),
     )
 
 
@@ -329,17 +345,19 @@ def _banded(figures: DecisionFigures) -> DecisionFigures:
         contributions=tuple(
             replace(
                 each,
-                value=in_band(each.value, each.range),
+                value=in_band(each.value, each.range, least=_least(each.value, each.range)),
                 contribution=None,
                 share=in_band(each.share, (0.0, 1.0)) or each.share,
             )
             for each in figures.contributions
         ),
-        cap_shares=tuple(replace(each, share=in_band(each.share, (0.0, 1.0)) or each.share) for each in figures.cap_shares),
+        cap_shares=tuple(
+            replace(each, share=in_band(each.share, (0.0, 1.0)) or each.share) for each in figures.cap_shares
+        ),
         flips=tuple(
             replace(
                 each,
-                value=in_band(each.value, (each.low, each.high)),
+                value=in_band(each.value, (each.low, each.high), least=_least(each.value, (each.low, each.high))),
                 flips_at=in_band(each.flips_at, (each.low, each.high)),
             )
             for each in figures.flips
@@ -357,6 +375,13 @@ def _banded(figures: DecisionFigures) -> DecisionFigures:
         caller="",
         subject=None,
     )
+
+
+def _least(value: Reading | None, limits: tuple[float, float] | None) -> float:
+    """Return 1 for counts and codes, where a part of one would mean nothing; 0 for measurements."""
+    if value is None or limits is None:
+        return 0.0
+    return 1.0 if all(float(end).is_integer() for end in (*value.ends, *limits)) else 0.0
 
 
 def _score_band(score: Reading | None) -> Reading | None:

@@ -75,7 +75,7 @@ def flips_of(figures: DecisionFigures, language: Language) -> list[Flip]:
             high=flip.high,
             value=None if flip.value is None else flip.value.ends,
             flips_at=None if flip.flips_at is None else flip.flips_at.ends,
-            alarms_now=figures.alarmed,
+            alarms_now=figures.model_alarms,
         )
         for flip in figures.flips[:LEADING]
     ]
@@ -108,10 +108,14 @@ def _decided(pages: Pages, figures: DecisionFigures) -> None:
         pages.write(say(language, "decided.question", question=figures.description))
     pages.write(say(language, "decided.purpose", purpose=figures.purpose_says))
     if figures.score is not None:
-        pages.write(say(language, "decided.score", score=reading_words(figures.score, language), threshold=figures.threshold))
+        pages.write(
+            say(language, "decided.score", score=reading_words(figures.score, language), threshold=figures.threshold)
+        )
     missing = [c.label.in_language(language) for c in figures.contributions if c.value is None and not c.text]
     if missing:
-        pages.note(say(language, "decided.missing_values", names=say(language, "list.comma").join(missing)), tone="open")
+        pages.note(
+            say(language, "decided.missing_values", names=say(language, "list.comma").join(missing)), tone="open"
+        )
 
 
 def _because(pages: Pages, figures: DecisionFigures) -> None:
@@ -128,7 +132,10 @@ def _because(pages: Pages, figures: DecisionFigures) -> None:
         pages.write(say(language, "because.text", n=len(leading), share=together))
     pages.picture(contribution_drawing(figures, language))
     head = [say(language, f"because.{key}") for key in ("feature", "value", "direction", "share")]
-    rows = [[_name(c, language), _value(c, language), _direction(c, language), share_words(c.share, language)] for c in leading]
+    rows = [
+        [_name(c, language), _value(c, language), _direction(c, language), share_words(c.share, language)]
+        for c in leading
+    ]
     if figures.view != "employee":
         head.append(say(language, "because.contribution"))
         for row, each in zip(rows, leading, strict=True):
@@ -144,7 +151,8 @@ def _clip(pages: Pages, figures: DecisionFigures) -> None:
         return
     language = pages.language
     shares = say(language, "list.comma").join(
-        say(language, "clip.share", name=each.label, share=share_words(each.share, language)) for each in figures.cap_shares
+        say(language, "clip.share", name=each.label, share=share_words(each.share, language))
+        for each in figures.cap_shares
     )
     if "handed_over" in figures.flags:
         pages.note(say(language, "clip.handed_over"), say(language, "clip.shares_were", shares=shares), tone="fails")
@@ -164,6 +172,8 @@ def _boundary(pages: Pages, figures: DecisionFigures) -> None:
     if not drawings:
         pages.note(say(language, "boundary.none"), tone="open")
         return
+    if figures.clipped or figures.alarmed != figures.model_alarms:
+        pages.write(say(language, "boundary.before_caps"))
     if figures.flips:
         pages.write(say(language, "boundary.text"))
         pages.picture(drawings[0])
@@ -202,11 +212,11 @@ def _reviewed(pages: Pages, figures: DecisionFigures) -> None:
             say(language, "approval.moment", time=review.time),
             name_of(language, "reviewed", review.kind),
             review.actor or say(language, "reviewed.person"),
-            say(language, "list.semicolon").join(part for part in (review.outcome, review.says) if part),
+            review.says,
         ]
         for review in figures.reviews
     ]
-    pages.table([say(language, f"reviewed.{key}") for key in ("when", "kind", "who", "says")], rows, [24, 12, 18, 46])
+    pages.table([say(language, f"reviewed.{key}") for key in ("when", "kind", "who", "says")], rows, [29, 11, 16, 44])
 
 
 def _contest(pages: Pages, figures: DecisionFigures) -> None:
@@ -269,6 +279,9 @@ def _name(contribution: ContributionFigure, language: Language) -> str:
 
 
 def _value(contribution: ContributionFigure, language: Language) -> str:
+    value = contribution.value
+    if value is not None and not value.exact and value.ends == contribution.range:
+        return say(language, "because.kept_back")
     return contribution.text or _with_unit(contribution.value, contribution.unit, language)
 
 
@@ -297,6 +310,7 @@ def _plane(plane: PlaneFigure, alarms_above: bool, language: Language) -> Plane:
         alarms_at_or_above=alarms_above,
         case_x=None if plane.case_x is None else plane.case_x.ends,
         case_y=None if plane.case_y is None else plane.case_y.ends,
+        boundary=plane.boundary,
     )
 
 

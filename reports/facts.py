@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Literal
 
+from policies.errors import Sentence
+
 Outcome = Literal["approve", "return", "veto"]
 
 
@@ -22,14 +24,17 @@ class VersionFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictFacts:
-    """What was decided about a version, by whom (role and name, as they may be published) and until when."""
+    """What was decided about a version, by whom (role and name, as they may be published) and until when.
+
+    A condition is a sentence in both languages, or words as an officer wrote them.
+    """
 
     outcome: Outcome
     reason: str
     decided_by: tuple[str, ...]
     decided: datetime
     until: date | datetime | None = None
-    conditions: tuple[str, ...] = ()
+    conditions: tuple[Sentence | str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,14 +1,35 @@
 """The figures of the house in one place: what a page, a PDF and a JSON file show is one of these values."""
 
 from reports.decision_figures import (
-    CapShare, ChangeFigure, ContributionFigure, DecisionFigures, FlipFigure, PlaneFigure, View, decision_figures,
+    CapShare,
+    ChangeFigure,
+    ContributionFigure,
+    DecisionFigures,
+    FlipFigure,
+    PlaneFigure,
+    View,
+    decision_figures,
 )  # fmt: skip
 from reports.facts import (
-    DecisionCounts, EntryFacts, LogFacts, Outcome, ReviewFacts, VerdictFacts, VersionFacts,
+    DecisionCounts,
+    EntryFacts,
+    LogFacts,
+    Outcome,
+    ReviewFacts,
+    VerdictFacts,
+    VersionFacts,
 )  # fmt: skip
 from reports.model_figures import (
-    CapFigure, Comparison, CurvePoint, FeatureFigure, FindingFigure, GroupFigure, ModelFigures, Performance,
-    ProbeFigure, model_figures,
+    CapFigure,
+    Comparison,
+    CurvePoint,
+    FeatureFigure,
+    FindingFigure,
+    GroupFigure,
+    ModelFigures,
+    Performance,
+    ProbeFigure,
+    model_figures,
 )  # fmt: skip
 
 __all__ = [

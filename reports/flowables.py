@@ -4,15 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, TypeAlias
 
-from reportlab.lib.colors import Color, HexColor
+from reportlab.lib.colors import HexColor
 from reportlab.lib.enums import TA_LEFT, TA_RIGHT
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.platypus import Flowable, LongTable, Paragraph, TableStyle
 
 from reports.charts.scene import (
-    ALARM, ALARM_TINT, FAINT, GRID, INK, PAPER, QUIET, QUIET_TINT, SOFT, Drawing, Label, Line, Point, Polygon, Rect,
+    ALARM,
+    FAINT,
+    GRID,
+    INK,
+    PAPER,
+    QUIET,
+    SOFT,
+    Drawing,
+    Label,
+    Line,
+    Point,
+    Polygon,
+    Rect,
 )  # fmt: skip
 from reports.typesetting import BOLD, REGULAR, Typesetter
 from reports.wording import Language
@@ -69,12 +81,23 @@ def styles_for(language: Language) -> Styles:
         section=style("section", 15, 19, fontName=BOLD, textColor=HexColor(QUIET), spaceBefore=16, spaceAfter=7),
         part=style("part", 10.5, 14, fontName=BOLD, spaceBefore=8, spaceAfter=4),
         caption=style("caption", 8, 11.4, textColor=HexColor(SOFT), spaceBefore=3, spaceAfter=9),
-        code=style("code", 7.6, 10.6, wordWrap="CJK", backColor=HexColor(PANEL), borderPadding=6, spaceBefore=4, spaceAfter=10),
+        code=style(
+            "code",
+            7.6,
+            10.6,
+            wordWrap="CJK",
+            backColor=HexColor(PANEL),
+            borderPadding=(5, 8, 6, 8),
+            leftIndent=8,
+            rightIndent=8,
+            spaceBefore=7,
+            spaceAfter=12,
+        ),
         bullet=style("bullet", 9.5, 14.2, leftIndent=12, bulletIndent=1, spaceAfter=3),
     )
 
 
-class DrawingFlowable(Flowable):  # type: ignore[misc]
+class DrawingFlowable(Flowable):
     """A drawing on a page. Shrinks to the width there is, never beyond the height of the frame."""
 
     def __init__(self, drawing: Drawing, setter: Typesetter) -> None:
@@ -155,14 +178,14 @@ def _path(canvas: Any, points: Sequence[Point], height: float) -> Any:
     return path
 
 
-class Cards(Flowable):  # type: ignore[misc]
+class Cards(Flowable):
     """Figures people remember, side by side: a large number and one sentence each, in boxes of equal height."""
 
     GAP, PAD = 9.0, 9.0
 
-    def __init__(self, cards: Sequence[tuple[str, str]], style: ParagraphStyle, *, size: float = 21.0) -> None:
+    def __init__(self, cards: Sequence[tuple[str, Paragraph]], *, size: float = 21.0) -> None:
         super().__init__()
-        self.cards = [(figure, Paragraph(words, style)) for figure, words in cards]
+        self.cards = list(cards)
         self.size = size
         self.heights: list[float] = []
 
@@ -195,7 +218,7 @@ def _width(text: str, size: float) -> float:
     return float(stringWidth(text, BOLD, size))
 
 
-class Note(Flowable):  # type: ignore[misc]
+class Note(Flowable):
     """A paragraph set apart: a bar in the colour of its tone on the left, a tinted ground."""
 
     PAD = 8.0
@@ -228,7 +251,30 @@ class Note(Flowable):  # type: ignore[misc]
             y -= height + 3
 
 
-Cell = str | Paragraph
+class SideBySide(Flowable):
+    """Two drawings of like height beside each other, their upper edges level."""
+
+    GAP = 18.0
+
+    def __init__(self, left: DrawingFlowable, right: DrawingFlowable) -> None:
+        super().__init__()
+        self.parts = (left, right)
+        self.spaceAfter = 8
+
+    def wrap(self, available_width: float, available_height: float) -> tuple[float, float]:
+        """Return the size taken: the whole width."""
+        self.each = (available_width - self.GAP) / 2
+        self.heights = [part.wrap(self.each, available_height)[1] for part in self.parts]
+        self.width, self.height = available_width, max(self.heights)
+        return self.width, self.height
+
+    def draw(self) -> None:
+        """Draw both."""
+        for place, (part, height) in enumerate(zip(self.parts, self.heights, strict=True)):
+            part.drawOn(self.canv, place * (self.each + self.GAP), self.height - height)
+
+
+Cell: TypeAlias = str | Paragraph
 
 
 def table(head: Sequence[Cell], rows: Sequence[Sequence[Cell]], widths: Sequence[float]) -> LongTable:
@@ -243,8 +289,9 @@ def table(head: Sequence[Cell], rows: Sequence[Sequence[Cell]], widths: Sequence
                 ("VALIGN", (0, 0), (-1, 0), "BOTTOM"),
                 ("LINEBELOW", (0, 0), (-1, 0), 1.0, HexColor(QUIET)),
                 ("LINEBELOW", (0, 1), (-1, -1), 0.4, HexColor(FAINT)),
-                ("LEFTPADDING", (0, 0), (-1, -1), 4),
-                ("RIGHTPADDING", (0, 0), (-1, -1), 4),
+                ("LEFTPADDING", (0, 0), (0, -1), 2),
+                ("LEFTPADDING", (1, 0), (-1, -1), 7),
+                ("RIGHTPADDING", (0, 0), (-1, -1), 3),
                 ("TOPPADDING", (0, 0), (-1, -1), 3.2),
                 ("BOTTOMPADDING", (0, 0), (-1, -1), 3.6),
             ]

@@ -31,8 +31,9 @@ class Performance:
     """
 
     holds: bool | None
-    says: Sentence
+    says: tuple[Sentence, ...]
     n: int
+    unlabelled: int
     tp: int
     fp: int
     fn: int
@@ -88,7 +89,10 @@ class Comparison:
 
 @dataclass(frozen=True, kw_only=True)
 class CapFigure:
-    """One capped feature: its mean share of a decision before enforcement, its cap, its share after it."""
+    """One capped feature: its mean share of a decision before enforcement, its cap, its share after it.
+
+    `proxies` are features that predict it so well that they count with it.
+    """
 
     feature: str
     share: float
@@ -97,6 +101,7 @@ class CapFigure:
     cap: float
     after: float | None
     holds: bool | None
+    proxies: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -270,7 +275,9 @@ def model_figures(
         caps_total=total,
         decisions_over_cap=over,
         on_exceed=rulebook.caps.on_exceed.value,
-        probes=tuple(_probe(row) for found in by_check.get("robustness", ()) for row in evidence.rows(found.get("groups"))),
+        probes=tuple(
+            _probe(row) for found in by_check.get("robustness", ()) for row in evidence.rows(found.get("groups"))
+        ),
         findings=shown,
         holds=_all_hold(shown),
         verdict=verdict,
@@ -324,7 +331,8 @@ def _performance(found: Findings, limits: Mapping[str, float], protective: Prote
         rates = {name: evidence.rate(value) for name, value in evidence.table(shown.get("rates")).items()}
         return Performance(
             holds=_all_hold([_finding(each) for each in found]),
-            says=evidence.sentence(finding.get("says")),
+            says=tuple(evidence.sentence(each.get("says")) for each in found),
+            unlabelled=evidence.count(shown.get("unlabelled")),
             n=tp + fp + fn + tn,
             tp=tp,
             fp=fp,
@@ -349,7 +357,9 @@ def _of_100(part: int, whole: int) -> int | None:
 def _curve(value: object) -> tuple[CurvePoint, ...]:
     points = []
     for row in evidence.rows(value):
-        threshold, detected, false = (evidence.number(row.get(k)) for k in ("threshold", "detection_rate", "false_alarm_rate"))
+        threshold, detected, false = (
+            evidence.number(row.get(k)) for k in ("threshold", "detection_rate", "false_alarm_rate")
+        )
         if threshold is not None and detected is not None and false is not None:
             points.append(CurvePoint(threshold=threshold, detection_rate=detected, false_alarm_rate=false))
     return tuple(points)
@@ -393,10 +403,10 @@ def _comparison(row: Mapping[str, object]) -> Comparison:
     )
 
 
-def _caps(
-    found: Findings, after: Mapping[str, float]
-) -> tuple[tuple[CapFigure, ...], CapFigure | None, float | None]:
-    caps = [_cap(row, evidence.text(row.get("feature")), after) for f in found for row in evidence.rows(f.get("groups"))]
+def _caps(found: Findings, after: Mapping[str, float]) -> tuple[tuple[CapFigure, ...], CapFigure | None, float | None]:
+    caps = [
+        _cap(row, evidence.text(row.get("feature")), after) for f in found for row in evidence.rows(f.get("groups"))
+    ]
     total, over = None, None
     for finding in found:
         shown = evidence.table(finding.get("evidence"))
@@ -418,6 +428,7 @@ def _cap(row: Mapping[str, object], feature: str, after: Mapping[str, float]) ->
         cap=cap,
         after=after.get(feature),
         holds=holds,
+        proxies=tuple(evidence.text(proxy.get("feature")) for proxy in evidence.rows(row.get("proxies"))),
     )
 
 

@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from policies.errors import Sentence
 from reports.charts import (
-    Choice, GroupRate, Importance, confusion_picture, group_rates, importance_bars, tradeoff_curve,
+    Choice,
+    Drawing,
+    GroupRate,
+    Importance,
+    confusion_picture,
+    group_rates,
+    importance_bars,
+    tradeoff_curve,
 )  # fmt: skip
 from reports.evidence import Rate
 from reports.flowables import Tone
 from reports.model_figures import CapFigure, GroupFigure, ModelFigures, Performance
 from reports.model_summary import outcome
-from reports.pdf import Pages
+from reports.pdf import WIDTH, Pages
 from reports.wording import Language, as_number, as_percent, name_of, say
 
 PICTURED_GROUPS = 40
+GROUPS_A_PICTURE = 20
 PICTURED_FEATURES = 20
 LIMITED_RATES = {
     "detection_rate": "least_detection_rate",
@@ -71,6 +80,8 @@ def data_sources(pages: Pages, figures: ModelFigures) -> None:
         pages.write(say(language, "data.text_none", label=figures.label))
     else:
         pages.write(say(language, "data.text", n=figures.performance.n, label=figures.label))
+        if figures.performance.unlabelled:
+            pages.write(say(language, "data.unlabelled", n=figures.performance.unlabelled))
     if figures.sources:
         head = [say(language, f"data.{key}") for key in ("source", "period", "licence")]
         pages.table(head, [[s.name, s.period, s.licence] for s in figures.sources], [50, 25, 25])
@@ -92,9 +103,9 @@ def data_sources(pages: Pages, figures: ModelFigures) -> None:
 def performance(pages: Pages, figures: ModelFigures) -> None:
     """How often the model is right, with intervals, beside what a model without skill would reach."""
     language = pages.language
-    pages.section(say(language, "performance.title"))
-    pages.write(say(language, "performance.lead"))
     found = figures.performance
+    pages.section(say(language, "performance.title"), room=90 if found else 42)
+    pages.write(say(language, "performance.lead"))
     if found is None:
         pages.note(say(language, "performance.none"), tone="open")
         return
@@ -106,7 +117,7 @@ def performance(pages: Pages, figures: ModelFigures) -> None:
         [34, 13, 21, 14, 18],
         right="lrrrr",
     )
-    pages.note(found.says.in_language(language), tone=tone_of(found.holds))
+    pages.note(*(said.in_language(language) for said in found.says), tone=tone_of(found.holds))
 
 
 def _rate_row(name: str, rate: Rate, found: Performance, language: Language) -> list[str]:
@@ -130,8 +141,8 @@ def _limit(name: str, found: Performance, language: Language) -> str:
 def tradeoff(pages: Pages, figures: ModelFigures) -> None:
     """What another threshold would cost."""
     language = pages.language
-    pages.section(say(language, "tradeoff.title"))
     found = figures.performance
+    pages.section(say(language, "tradeoff.title"), room=108 if found and found.curve else 42)
     if found is None or not found.curve:
         pages.note(say(language, "tradeoff.none"), tone="open")
         return
@@ -151,7 +162,7 @@ def _choice(threshold: float, detected: float, false_alarms: float) -> Choice:
 def groups(pages: Pages, figures: ModelFigures) -> None:
     """Whether errors fall on some more than on others, as far as the data can tell."""
     language = pages.language
-    pages.section(say(language, "groups.title"))
+    pages.section(say(language, "groups.title"), room=80 if figures.groups else 42)
     if not figures.groups:
         pages.note(say(language, "groups.none"), tone="open")
         return
@@ -162,34 +173,50 @@ def groups(pages: Pages, figures: ModelFigures) -> None:
     pages.table(
         [say(language, f"groups.{key}") for key in keys],
         [_group_row(group, language) for group in figures.groups],
-        [25, 9, 9, 20, 20, 10, 14],
+        [24, 9, 8, 19, 19, 9, 14],
         right="lrrrrr",
     )
     _comparisons(pages, figures)
     if any(figures.unknown_groups.values()):
         counts = say(language, "list.comma").join(
-            say(language, "groups.unknown_count", column=column, n=n) for column, n in figures.unknown_groups.items() if n
+            say(language, "groups.unknown_count", column=column, n=n)
+            for column, n in figures.unknown_groups.items()
+            if n
         )
         pages.write(say(language, "groups.unknown", counts=counts), "small")
 
 
 def _pictures(pages: Pages, rows: Sequence[GroupFigure], column: str, figures: ModelFigures) -> None:
-    """Draw misses and false alarms of one column; of very many groups the largest ones."""
+    """Draw misses beside false alarms of one column; of very many groups the largest ones."""
     language = pages.language
     shown = sorted(rows, key=lambda row: -row.n)[:PICTURED_GROUPS] if len(rows) > PICTURED_GROUPS else list(rows)
-    partly = say(language, "groups.picture_part", shown=len(shown), n=len(rows)) if len(shown) < len(rows) else ""
-    found = figures.performance
-    for metric, key in (("miss_rate", "picture_missed"), ("false_alarm_rate", "picture_alarms")):
-        marked = _standing_out(figures, column, metric)
-        bars = [_group_rate(row, metric, marked) for row in shown]
-        overall = None
-        if found is not None:
-            part, whole = (found.fn, found.tp + found.fn) if metric == "miss_rate" else (found.fp, found.fp + found.tn)
-            overall = part / whole if whole else None
-        title = say(language, f"groups.{key}", column=column)
-        for start in range(0, len(bars), 20):
-            chart = group_rates(bars[start : start + 20], title=title, language=language, overall=overall)
-            pages.picture(chart, partly)
+    for start in range(0, len(shown), GROUPS_A_PICTURE):
+        part = shown[start : start + GROUPS_A_PICTURE]
+        pages.pictures(
+            *(_picture(part, column, metric, figures, language) for metric in ("miss_rate", "false_alarm_rate"))
+        )
+    if len(shown) < len(rows):
+        pages.write(say(language, "groups.picture_part", shown=len(shown), n=len(rows)), "caption")
+
+
+def _picture(
+    rows: Sequence[GroupFigure], column: str, metric: str, figures: ModelFigures, language: Language
+) -> Drawing:
+    marked = _standing_out(figures, column, metric)
+    return group_rates(
+        [_group_rate(row, metric, marked) for row in rows],
+        title=say(language, f"groups.picture_{metric}", column=column),
+        language=language,
+        overall=_overall(figures.performance, metric),
+        width=0.48 * WIDTH,
+    )
+
+
+def _overall(found: Performance | None, metric: str) -> float | None:
+    if found is None:
+        return None
+    part, whole = (found.fn, found.tp + found.fn) if metric == "miss_rate" else (found.fp, found.fp + found.tn)
+    return part / whole if whole else None
 
 
 def _standing_out(figures: ModelFigures, column: str, metric: str) -> set[str]:
@@ -256,13 +283,22 @@ def weight_caps(pages: Pages, figures: ModelFigures) -> None:
         pages.note(say(language, "caps.none"))
         return
     pages.write(say(language, "caps.text") + say(language, "list.after") + say(language, f"caps.{figures.on_exceed}"))
-    rows = [_cap_row(figures.named(cap.feature).in_language(language), cap, language) for cap in figures.caps]
+    rows = [_cap_row(_capped_name(cap, figures, language), cap, language) for cap in figures.caps]
     if figures.caps_total is not None:
         rows.append(_cap_row(say(language, "caps.together"), figures.caps_total, language))
     head = [say(language, f"caps.{key}") for key in ("feature", "before", "cap", "after", "result")]
     pages.table(head, rows, [34, 24, 10, 16, 16], right="lrrr")
     if figures.decisions_over_cap is not None:
         pages.write(say(language, "caps.over", share=figures.decisions_over_cap))
+
+
+def _capped_name(cap: CapFigure, figures: ModelFigures, language: Language) -> str:
+    """Return the name of a capped feature, with the features that stand in for it."""
+    name = figures.named(cap.feature).in_language(language)
+    if not cap.proxies:
+        return name
+    proxies = say(language, "list.comma").join(figures.named(proxy).in_language(language) for proxy in cap.proxies)
+    return say(language, "caps.with_proxies", name=name, proxies=proxies)
 
 
 def _cap_row(name: str, cap: CapFigure, language: Language) -> list[str]:
@@ -286,7 +322,11 @@ def robustness(pages: Pages, figures: ModelFigures) -> None:
         return
     rows = []
     for probe in figures.probes:
-        feature = figures.named(probe.feature).in_language(language) if probe.feature else say(language, "robustness.all_features")
+        feature = (
+            figures.named(probe.feature).in_language(language)
+            if probe.feature
+            else say(language, "robustness.all_features")
+        )
         rows.append(
             [
                 name_of(language, "probe", probe.probe),
@@ -311,7 +351,8 @@ def personal_data(pages: Pages, figures: ModelFigures) -> None:
         entries.append(say(language, "personal.no_forbidden"))
     if figures.bands:
         bands = [
-            say(language, "personal.band", feature=figures.named(name), width=width) for name, width in figures.bands.items()
+            say(language, "personal.band", feature=figures.named(name), width=width)
+            for name, width in figures.bands.items()
         ]
         entries.append(say(language, "personal.bands", names=comma.join(bands)))
     else:
@@ -323,8 +364,8 @@ def personal_data(pages: Pages, figures: ModelFigures) -> None:
 def importance(pages: Pages, figures: ModelFigures) -> None:
     """Which features carry the decisions."""
     language = pages.language
-    pages.section(say(language, "importance.title"))
     known = [(f, f.share) for f in figures.features if f.share is not None]
+    pages.section(say(language, "importance.title"), room=40 + 6.2 * min(len(known), PICTURED_FEATURES))
     if not known:
         pages.note(say(language, "importance.none"), tone="open")
         return
@@ -351,12 +392,16 @@ def approval(pages: Pages, figures: ModelFigures) -> None:
         (say(language, "approval.reason"), verdict.reason),
     ]
     if verdict.outcome == "approve":
-        until = say(language, "approval.no_end") if verdict.until is None else say(language, "approval.day", day=verdict.until)
+        until = (
+            say(language, "approval.no_end")
+            if verdict.until is None
+            else say(language, "approval.day", day=verdict.until)
+        )
         facts.insert(3, (say(language, "approval.until"), until))
     pages.facts(facts)
     if verdict.conditions:
         pages.part(say(language, "approval.conditions"))
-        pages.bullets(verdict.conditions)
+        pages.bullets([c.in_language(language) if isinstance(c, Sentence) else c for c in verdict.conditions])
     elif verdict.outcome == "approve":
         pages.write(say(language, "approval.no_conditions"))
 
@@ -370,7 +415,12 @@ def in_use(pages: Pages, figures: ModelFigures) -> None:
         pages.note(say(language, "use.none"))
         return
     pages.write(say(language, "use.period", since=counts.since, until=counts.until))
-    shown = (("decisions", counts.decisions), ("alarms", counts.alarms), ("overridden", counts.overridden), ("appeals", counts.appeals))
+    shown = (
+        ("decisions", counts.decisions),
+        ("alarms", counts.alarms),
+        ("overridden", counts.overridden),
+        ("appeals", counts.appeals),
+    )
     pages.cards([(say(language, "number.count", value=n), say(language, f"card.{key}")) for key, n in shown], size=18)
     pages.write(
         say(

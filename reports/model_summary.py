@@ -9,6 +9,8 @@ from reports.pdf import Cover, Pages
 from reports.wording import Language, say
 
 CLIPPED_NAMES = 6
+STOPPED = ("suspended", "retired")
+"""States in which an approved version does not run."""
 
 
 def cover(figures: ModelFigures, language: Language) -> Cover:
@@ -48,6 +50,8 @@ def outcome(figures: ModelFigures, language: Language) -> str:
     """Return the verdict in a word or two."""
     if figures.verdict is None:
         return say(language, "outcome.none")
+    if figures.version.status in STOPPED:
+        return say(language, f"outcome.{figures.version.status}")
     with_conditions = figures.verdict.outcome == "approve" and figures.verdict.conditions
     return say(language, "outcome.approve_with_conditions" if with_conditions else f"outcome.{figures.verdict.outcome}")
 
@@ -89,9 +93,7 @@ def error_cards(performance: Performance, language: Language) -> list[tuple[str,
 
 def _standing_cards(figures: ModelFigures, language: Language) -> list[tuple[str, str]]:
     counted = [found.holds for found in figures.findings]
-    checks = say(
-        language, "card.checks", n=len(counted), fails=counted.count(False), open=counted.count(None)
-    )
+    checks = say(language, "card.checks", n=len(counted), fails=counted.count(False), open=counted.count(None))
     return [
         (figures.tier, say(language, "card.tier")),
         (outcome(figures, language), say(language, "card.verdict")),
@@ -122,6 +124,8 @@ def _standing(figures: ModelFigures, language: Language) -> str:
     verdict = figures.verdict
     if verdict is None:
         return say(language, "summary.standing_none")
+    if figures.version.status in STOPPED:
+        return say(language, f"summary.standing_{figures.version.status}", decided=verdict.decided)
     if verdict.outcome != "approve":
         return say(language, f"summary.standing_{verdict.outcome}", decided=verdict.decided)
     if verdict.until is None:
@@ -140,5 +144,3 @@ def _object(figures: ModelFigures, language: Language) -> str:
         answer=figures.answer_appeal_days,
         explain=figures.explain_within_days,
     )
-
-

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from io import BytesIO
 from threading import Lock
 from typing import Any
@@ -13,12 +14,21 @@ from reportlab.lib.pagesizes import A4
 from reportlab.lib.units import mm
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import (
-    BaseDocTemplate, CondPageBreak, Flowable, Frame, KeepTogether, NextPageTemplate, PageTemplate, Paragraph, Spacer,
+    BaseDocTemplate,
+    CondPageBreak,
+    Flowable,
+    Frame,
+    KeepTogether,
+    NextPageTemplate,
+    PageTemplate,
+    Paragraph,
+    Spacer,
 )  # fmt: skip
 
 from reports.charts.measure import lines_of
 from reports.charts.scene import FAINT, PAPER, QUIET, SOFT, Drawing
-from reports.flowables import Cards, Cell, Note, Styles, Tone, plain_table, styles_for, table, to_flowable
+from reports.chinese import ChineseParagraph
+from reports.flowables import Cards, Cell, Note, SideBySide, Styles, Tone, plain_table, styles_for, table, to_flowable
 from reports.typesetting import BOLD, REGULAR, Typesetter
 from reports.wording import Language, say
 
@@ -26,6 +36,8 @@ PAGE_WIDTH, PAGE_HEIGHT = A4
 SIDE, TOP, FOOT = 20 * mm, 22 * mm, 20 * mm
 WIDTH = PAGE_WIDTH - 2 * SIDE
 """Width of the text in points."""
+NUMBER_AT = PAGE_WIDTH - SIDE - 26
+"""Where the number of pages begins; the number of the page ends just before it."""
 
 _ONE_AT_A_TIME = Lock()  # reportlab keeps one state per font, shared by all documents being written
 
@@ -40,12 +52,16 @@ class Cover:
     running: str
 
 
-class Outlined(Paragraph):  # type: ignore[misc]
+class Outlined(ChineseParagraph):
     """A heading that puts itself into the document's outline when it is drawn."""
 
     def __init__(self, text: str, style: Any, *, key: str, entry: str, level: int = 0) -> None:
         super().__init__(text, style)
         self.key, self.entry, self.level = key, entry, level
+
+    def split(self, available_width: float, available_height: float) -> list[Flowable]:
+        """Never split: a heading moves to the next page as a whole."""
+        return []
 
     def draw(self) -> None:
         """Draw the heading and mark its place."""
@@ -77,7 +93,7 @@ class Pages:
 
     def text(self, words: str, style: str = "body") -> Paragraph:
         """Return plain words as a paragraph in one of the document's styles."""
-        return Paragraph(self.setter.markup(words), getattr(self.styles, style))
+        return ChineseParagraph(self.setter.markup(words), getattr(self.styles, style))
 
     def write(self, words: str, style: str = "body") -> None:
         """Add a paragraph of plain words."""
@@ -85,21 +101,21 @@ class Pages:
 
     def lead_in(self, lead: str, words: str) -> Paragraph:
         """Return a paragraph whose first words are bold."""
-        markup = f'<b>{self.setter.markup(lead)}</b>&nbsp;&nbsp;{self.setter.markup(words)}'
-        return Paragraph(markup, self.styles.body)
+        markup = f"<b>{self.setter.markup(lead)}</b>&nbsp;&nbsp;{self.setter.markup(words)}"
+        return ChineseParagraph(markup, self.styles.body)
 
     def bullets(self, entries: Sequence[str]) -> None:
         """Add one bullet per entry."""
         for entry in entries:
-            self.add(Paragraph(self.setter.markup(entry), self.styles.bullet, bulletText="•"))
+            self.add(ChineseParagraph(self.setter.markup(entry), self.styles.bullet, bulletText="•"))
 
-    def section(self, title: str) -> None:
-        """Begin a numbered section that stays with at least a few lines of its text."""
+    def section(self, title: str, room: float = 42) -> None:
+        """Begin a numbered section; it moves to the next page unless `room` millimetres are left for it."""
         self._sections += 1
         numbered = f"{self._sections}  {title}"
-        words = self.setter.markup(numbered)
+        words = self.setter.markup(numbered).replace("  ", "&nbsp;&nbsp;")
         key = f"section-{self._sections}"
-        self.add(CondPageBreak(42 * mm))
+        self.add(CondPageBreak(room * mm))
         self.add(Outlined(words, self.styles.section, key=key, entry=self.setter.plain(numbered)))
 
     def part(self, title: str) -> None:
@@ -112,10 +128,18 @@ class Pages:
         parts.append(self.text(caption, "caption") if caption else Spacer(1, 8))
         self.add(KeepTogether(parts))
 
-    def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], shares: Sequence[float], right: str = "") -> None:
+    def pictures(self, left: Drawing, right: Drawing) -> None:
+        """Add two drawings side by side."""
+        self.add(SideBySide(to_flowable(left, self.setter), to_flowable(right, self.setter)))
+
+    def table(
+        self, head: Sequence[str], rows: Sequence[Sequence[str]], shares: Sequence[float], right: str = ""
+    ) -> None:
         """Add a table; `shares` are column widths as parts of the text's width, `right` has 'r' for figures."""
         align = right.ljust(len(head), "l")[: len(head)]
-        heads: list[Cell] = [self.text(h, "head_right" if a == "r" else "head") for h, a in zip(head, align, strict=True)]
+        heads: list[Cell] = [
+            self.text(h, "head_right" if a == "r" else "head") for h, a in zip(head, align, strict=True)
+        ]
         body = [
             [self.text(cell, "cell_right" if a == "r" else "cell") for cell, a in zip(row, align, strict=True)]
             for row in rows
@@ -132,8 +156,10 @@ class Pages:
     def cards(self, cards: Sequence[tuple[str, str]], size: float = 21.0) -> None:
         """Add figures side by side; does nothing without any."""
         if cards:
-            marked = [(self.setter.plain(figure), self.setter.markup(words)) for figure, words in cards]
-            self.add(Cards(marked, self.styles.cell, size=size), Spacer(1, 9))
+            self.add(
+                Cards([(self.setter.plain(figure), self.text(words, "cell")) for figure, words in cards], size=size)
+            )
+            self.add(Spacer(1, 9))
 
     def note(self, *words: str, tone: Tone = "plain") -> None:
         """Add words set apart from the text."""
@@ -175,7 +201,8 @@ class Pages:
                 PageTemplate("other", [other], onPage=self._draw_header),
             ]
         )
-        document.build([NextPageTemplate("other"), *self.story, _LastPage()], canvasmaker=_canvas)
+        canvas = partial(_NumberedCanvas, language=self.language)
+        document.build([NextPageTemplate("other"), *self.story, _LastPage()], canvasmaker=canvas)
         return kept.getvalue()
 
     def _title_lines(self) -> tuple[str, ...]:
@@ -185,7 +212,7 @@ class Pages:
         return tuple(cut for line in self.cover.lines for cut in lines_of(self.setter.plain(line), WIDTH, 9))
 
     def _cover_height(self) -> float:
-        return 29 * mm + 30 * len(self._title_lines()) + 13.5 * len(self._cover_lines())
+        return 29.0 * float(mm) + 30 * len(self._title_lines()) + 13.5 * len(self._cover_lines())
 
     def _draw_cover(self, canvas: Canvas, document: BaseDocTemplate) -> None:
         height = self._cover_height()
@@ -236,11 +263,11 @@ class Pages:
         notice = lines_of(self.setter.plain(self.notice), WIDTH * 0.8, 7)
         for at, line in enumerate(notice[:2]):
             canvas.drawString(SIDE, y - 9 * at, line)
-        canvas.drawRightString(PAGE_WIDTH - SIDE - 22, y, say(self.language, "pdf.page", page=canvas.getPageNumber()))
+        canvas.drawRightString(NUMBER_AT - 2, y, say(self.language, "pdf.page", page=canvas.getPageNumber()))
         canvas.doForm("pages")
 
 
-class _LastPage(Flowable):  # type: ignore[misc]
+class _LastPage(Flowable):
     """Draws nothing; knows on which page the document ends, for the "of N" on all pages before it."""
 
     def wrap(self, available_width: float, available_height: float) -> tuple[float, float]:
@@ -252,20 +279,19 @@ class _LastPage(Flowable):  # type: ignore[misc]
         self.canv.last_page = self.canv.getPageNumber()
 
 
-class _NumberedCanvas(Canvas):  # type: ignore[misc]
+class _NumberedCanvas(Canvas):
     """Writes how many pages there are into a form every footer refers to, once it is known."""
 
-    last_page = 1
+    def __init__(self, *arguments: Any, language: Language, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.language: Language = language
+        self.last_page = 1
 
     def save(self) -> None:
         """Write the form, then the file."""
         self.beginForm("pages")
         self.setFont(REGULAR, 7)
         self.setFillColor(HexColor(SOFT))
-        self.drawRightString(PAGE_WIDTH - SIDE, 11 * mm, f"/ {self.last_page}")
+        self.drawString(NUMBER_AT, 11 * mm, say(self.language, "pdf.of_pages", n=self.last_page))
         self.endForm()
         super().save()
-
-
-def _canvas(*arguments: Any, **options: Any) -> _NumberedCanvas:
-    return _NumberedCanvas(*arguments, **options)

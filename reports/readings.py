@@ -42,10 +42,13 @@ def band_width(span: float, about: int = 10) -> float:
     return min((power * factor for factor in (1.0, 2.0, 5.0, 10.0)), key=lambda width: abs(math.log(width / rough)))
 
 
-def in_band(reading: Reading | None, limits: tuple[float, float] | None = None) -> Reading | None:
+def in_band(
+    reading: Reading | None, limits: tuple[float, float] | None = None, *, least: float = 0.0
+) -> Reading | None:
     """Return the band around a reading, cut at the limits of what is possible.
 
     Without limits the band is about a tenth of the value itself wide, so that it tells its size and no more.
+    No band is narrower than `least`.
 
     Examples
     --------
@@ -55,6 +58,7 @@ def in_band(reading: Reading | None, limits: tuple[float, float] | None = None) 
     if reading is None:
         return None
     width = band_width(limits[1] - limits[0]) if limits else band_width(max(abs(reading.low), abs(reading.high)) * 2)
+    width = max(width, least)
     low = math.floor(reading.low / width + 1e-9) * width
     high = (math.floor(reading.high / width + 1e-9) + 1) * width
     if limits:

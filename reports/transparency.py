@@ -4,8 +4,22 @@ from __future__ import annotations
 
 from reports.model_figures import ModelFigures
 from reports.model_sections import (
-    approval, data_sources, findings, groups, importance, in_use, log_proof, performance, personal_data, purpose,
-    robustness, tier, tradeoff, weight_caps, what_it_does_not_prove, how_to_object,
+    approval,
+    data_sources,
+    findings,
+    groups,
+    how_to_object,
+    importance,
+    in_use,
+    log_proof,
+    performance,
+    personal_data,
+    purpose,
+    robustness,
+    tier,
+    tradeoff,
+    weight_caps,
+    what_it_does_not_prove,
 )  # fmt: skip
 from reports.model_summary import cover, summary
 from reports.pdf import Pages
@@ -47,7 +61,10 @@ def transparency_report(figures: ModelFigures, language: Language) -> bytes:
         When a font file of the package is away.
     """
     pages = Pages(
-        language, cover(figures, language), subject=say(language, "report.subject"), notice=say(language, "report.notice")
+        language,
+        cover(figures, language),
+        subject=say(language, "report.subject"),
+        notice=say(language, "report.notice"),
     )
     summary(pages, figures)
     for section in SECTIONS:

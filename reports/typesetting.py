@@ -51,10 +51,12 @@ class MissingGlyph(Malformed):
         self.character = character
 
 
-class GuardedFont(TTFont):  # type: ignore[misc]
+class GuardedFont(TTFont):
     """A TrueType font that raises `MissingGlyph` instead of printing nothing."""
 
-    def splitString(self, text: str | bytes, doc: Any, encoding: str = "utf-8") -> Any:
+    def splitString(  # noqa: N802 - the name reportlab calls
+        self, text: str | bytes, doc: Any, encoding: str = "utf-8"
+    ) -> Any:
         """Refuse text with a character the font lacks, then do what every font does."""
         words = text.decode(encoding) if isinstance(text, bytes) else text
         for character in words:

@@ -4,6 +4,7 @@ The catalogues are `phrases/zh.toml` and `phrases/en.toml`. A placeholder names 
 
 =================  =====================================================  ==================
 `{x:percent}`      a share in [0, 1], one decimal                         26.4%
+`{x:points}`       the same without the sign                              26.4
 `{x:whole}`        a share in [0, 1], no decimals                         26%
 `{x:signed}`       a number with its sign, three significant digits       +0.42
 `{x:number}`       a number, four significant digits                      12.35
@@ -138,6 +139,8 @@ class _Filler(string.Formatter):
                 return str(value)
             case "percent":
                 return as_percent(value)
+            case "points":
+                return as_percent(value).removesuffix("%")
             case "whole":
                 return as_percent(value, 0)
             case "number":

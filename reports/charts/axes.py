@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from reports.charts.measure import width_of
 from reports.charts.scene import FAINT, GRID, INK, SOFT, Label, Line, Rect, Shape
+from reports.wording import Language, say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,19 +39,30 @@ def ticks(low: float, high: float, about: int = 5) -> tuple[float, ...]:
         return (low,) if math.isfinite(low) else ()
     rough = (high - low) / about
     power = 10.0 ** math.floor(math.log10(rough))
-    step = min((power * factor for factor in (1, 2, 2.5, 5, 10)), key=lambda size: abs(size - rough))
+    step = min((power * factor for factor in (1, 2, 5, 10)), key=lambda size: abs(size - rough))
     first = math.ceil(low / step - 1e-9)
     last = math.floor(high / step + 1e-9)
     return tuple(round(place * step, 12) + 0.0 for place in range(first, last + 1))
+
+
+def shares_written(scale: Scale, language: Language) -> Callable[[float], str]:
+    """Return how shares on an axis are written: in whole per cents where the ticks are whole, else with a decimal."""
+    whole = all(abs(100 * tick - round(100 * tick)) < 1e-9 for tick in _places(scale))
+    return lambda share: say(language, "number.whole" if whole else "number.percent", value=share)
+
+
+def _places(scale: Scale) -> tuple[float, ...]:
+    """Return ticks with at least 32 points of room each."""
+    room = abs(scale.end - scale.start)
+    return ticks(scale.low, scale.high, about=max(2, min(6, int(room / 32))))
 
 
 def x_axis(
     scale: Scale, *, top: float, bottom: float, written: Callable[[float], str], name: str = "", size: float = 7.0
 ) -> tuple[Shape, ...]:
     """Return vertical grid lines with their figures below and the name of the axis under them."""
-    places = ticks(scale.low, scale.high)
     shapes: list[Shape] = []
-    for value in places:
+    for value in _places(scale):
         x = scale(value)
         shapes.append(Line(points=((x, top), (x, bottom)), stroke=GRID, width=0.6))
         shapes.append(Label(x=x, y=bottom + 1.5 * size, text=written(value), size=size, fill=SOFT, anchor="middle"))
@@ -77,7 +89,9 @@ def y_axis(
     return tuple(shapes)
 
 
-def legend(entries: tuple[tuple[str, str], ...], *, x: float, y: float, room: float, size: float = 7.5) -> tuple[Shape, ...]:
+def legend(
+    entries: tuple[tuple[str, str], ...], *, x: float, y: float, room: float, size: float = 7.5
+) -> tuple[Shape, ...]:
     """Return colour squares with their meaning, in a row that breaks when it is full; `y` is the first baseline."""
     shapes: list[Shape] = []
     at, line = x, 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +14,22 @@ from reports.charts.contours import contour
 from reports.charts.measure import lines_of, width_of
 from reports.charts.rows import rows_of
 from reports.charts.scene import (
-    ALARM_TINT, FAINT, GRID, INK, MARK, PAPER, QUIET_TINT, SOFT, Drawing, Label, Line, Rect, Shape, diamond, paragraph,
+    ALARM_TINT,
+    FAINT,
+    GRID,
+    INK,
+    MARK,
+    PAPER,
+    QUIET_TINT,
+    SOFT,
+    Drawing,
+    Label,
+    Line,
+    Point,
+    Rect,
+    Shape,
+    diamond,
+    paragraph,
 )  # fmt: skip
 from reports.wording import Language, as_number, say
 
@@ -25,8 +41,9 @@ Flags = npt.NDArray[np.bool_]
 class Flip:
     """One feature within its range: where the case stands and the nearest place at which the verdict flips.
 
-    `value` and `flips_at` may be bands (low, high), for readers who see no exact figures. `value` is None where
-    it was missing; `flips_at` is None when the verdict holds over the whole range.
+    `value` and `flips_at` may be bands (low, high), for readers who see no exact figures; a band as wide as the
+    range keeps the value back. `value` is None where it was missing; `flips_at` is None when the verdict holds
+    over the whole range.
     """
 
     name: str
@@ -40,7 +57,10 @@ class Flip:
 
 @dataclass(frozen=True, kw_only=True)
 class Plane:
-    """Scores over two features: `scores[i, j]` at (x[j], y[i]); `supported` where data lie; the case as bands."""
+    """Scores over two features: `scores[i, j]` at (x[j], y[i]); `supported` where data lie; the case as bands.
+
+    `boundary` are the lines at which the score crosses the threshold; None has them computed from the scores.
+    """
 
     name_x: str
     name_y: str
@@ -52,6 +72,7 @@ class Plane:
     alarms_at_or_above: bool
     case_x: tuple[float, float] | None
     case_y: tuple[float, float] | None
+    boundary: tuple[tuple[Point, ...], ...] | None = None
 
 
 def flip_lines(flips: Sequence[Flip], *, language: Language, width: float = 480.0) -> Drawing:
@@ -101,10 +122,15 @@ def decision_plane(plane: Plane, *, language: Language, width: float = 360.0, he
         *y_axis(up, left=left, right=left, written=as_number),
         Rect(x=left, y=top, width=right - left, height=bottom - top, stroke=FAINT),
     ]
-    for line in contour(plane.x, plane.y, plane.scores, plane.threshold, plane.supported):
+    lines = plane.boundary
+    if lines is None:
+        lines = contour(plane.x, plane.y, plane.scores, plane.threshold, plane.supported)
+    for line in lines:
         shapes.append(Line(points=tuple((across(a), up(b)) for a, b in line), stroke=INK, width=1.6))
     shapes += _case(plane, across, up, language)
-    shapes += paragraph(plane.name_x, x=(left + right) / 2, y=bottom + 23, room=width - 60, size=7.5, fill=SOFT, anchor="middle")
+    shapes += paragraph(
+        plane.name_x, x=(left + right) / 2, y=bottom + 23, room=width - 60, size=7.5, fill=SOFT, anchor="middle"
+    )
     return Drawing(
         width=width,
         height=height,
@@ -125,9 +151,13 @@ def _with_unit(flip: Flip) -> str:
 def _band(flip: Flip, scale: Scale, y: float, language: Language) -> tuple[Shape, ...]:
     """Return the range of one feature with its tints, the case above the line and the flip below it."""
     shapes = [_piece(a, b, y, fill) for a, b, fill in _pieces(flip, scale)]
-    shapes.append(Rect(x=scale.start, y=y - 5, width=scale.end - scale.start, height=10, stroke=FAINT, stroke_width=0.5))
+    shapes.append(
+        Rect(x=scale.start, y=y - 5, width=scale.end - scale.start, height=10, stroke=FAINT, stroke_width=0.5)
+    )
     if flip.value is None:
         here, x = say(language, "chart.here_missing"), scale.start
+    elif flip.value == (flip.low, flip.high):
+        here, x = say(language, "chart.here_kept_back"), scale.start
     else:
         a, b = scale(flip.value[0]), scale(flip.value[1])
         here, x = say(language, "chart.here", value=_written(flip.value, language)), (a + b) / 2
@@ -151,13 +181,17 @@ def _pieces(flip: Flip, scale: Scale) -> tuple[tuple[float, float, str], ...]:
     if flip.flips_at is None:
         return ((start, end, now),)
     at = (scale(flip.flips_at[0]) + scale(flip.flips_at[1])) / 2
-    if flip.value is None:
+    if flip.value is None or flip.value == (flip.low, flip.high):
         return ((start, end, GRID),)
     middle = (scale(flip.value[0]) + scale(flip.value[1])) / 2
     reach = abs(at - middle)
     stub = 0.06 * (end - start) * (1 if at >= middle else -1)
     beyond = sorted((at, min(max(at + stub, start), end)))
-    return (start, end, GRID), (max(start, middle - reach), min(end, middle + reach), now), (beyond[0], beyond[1], other)
+    return (
+        (start, end, GRID),
+        (max(start, middle - reach), min(end, middle + reach), now),
+        (beyond[0], beyond[1], other),
+    )
 
 
 def _piece(a: float, b: float, y: float, fill: str) -> Shape:
@@ -190,7 +224,7 @@ def _tiles(plane: Plane, across: Scale, up: Scale) -> list[Shape]:
     shapes: list[Shape] = []
     for i, row in enumerate(tint):
         starts = [0, *(np.flatnonzero(np.diff(row)) + 1).tolist(), len(row)]
-        for a, b in zip(starts, starts[1:], strict=False):
+        for a, b in pairwise(starts):
             if row[a]:
                 low, high = up(y_edges[i + 1]), up(y_edges[i])
                 shapes.append(
@@ -218,12 +252,25 @@ def _case(plane: Plane, across: Scale, up: Scale, language: Language) -> tuple[S
     (a, b), (c, d) = plane.case_x, plane.case_y
     x, y = (across(a) + across(b)) / 2, (up(c) + up(d)) / 2
     shapes: list[Shape] = []
+    apart = 9.0
     if a != b or c != d:
         size = max(across(b) - across(a), 6.0), max(up(c) - up(d), 6.0)
-        shapes.append(Rect(x=x - size[0] / 2, y=y - size[1] / 2, width=size[0], height=size[1], stroke=MARK, stroke_width=1.4))
+        shapes.append(
+            Rect(x=x - size[0] / 2, y=y - size[1] / 2, width=size[0], height=size[1], stroke=MARK, stroke_width=1.4)
+        )
+        apart = size[0] / 2 + 4
     words = say(language, "chart.this_case")
     room = width_of(words, 8, bold=True)
-    right_of = x + 9 + room <= across.end
+    right_of = x + apart + room <= across.end
     shapes.append(diamond(x, y, 6.0))
-    shapes.append(Label(x=x + 9 if right_of else x - 9, y=y + 3, text=words, size=8, bold=True, anchor="start" if right_of else "end"))
+    shapes.append(
+        Label(
+            x=x + apart if right_of else x - apart,
+            y=y + 3,
+            text=words,
+            size=8,
+            bold=True,
+            anchor="start" if right_of else "end",
+        )
+    )
     return tuple(shapes)

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from reports.charts.scene import (
-    ALARM, ALARM_TINT, FAINT, INK, PAPER, QUIET, QUIET_TINT, SOFT, Drawing, Label, Rect, Shape, paragraph,
+    ALARM,
+    ALARM_TINT,
+    FAINT,
+    INK,
+    PAPER,
+    QUIET,
+    QUIET_TINT,
+    SOFT,
+    Drawing,
+    Label,
+    Rect,
+    Shape,
+    paragraph,
 )  # fmt: skip
 from reports.wording import Language, say
 
@@ -31,7 +43,9 @@ def confusion_picture(*, tp: int, fp: int, fn: int, tn: int, language: Language,
     for row, (key, n) in enumerate((("chart.harm_happened", tp + fn), ("chart.no_harm", fp + tn))):
         y = head + row * (cell[1] + gap) + cell[1] / 2
         shapes += paragraph(say(language, key), x=side - 6, y=y - 4, room=side - 10, bold=True, anchor="end")
-        shapes.append(Label(x=side - 6, y=y + 18, text=say(language, "chart.cases", n=n), size=7.5, fill=SOFT, anchor="end"))
+        shapes.append(
+            Label(x=side - 6, y=y + 18, text=say(language, "chart.cases", n=n), size=7.5, fill=SOFT, anchor="end")
+        )
     for row, column, count, key, fill, edge in cells:
         x, y = side + gap + column * (cell[0] + gap), head + row * (cell[1] + gap)
         ink = PAPER if fill == QUIET else INK
@@ -39,7 +53,9 @@ def confusion_picture(*, tp: int, fp: int, fn: int, tn: int, language: Language,
         middle = x + cell[0] / 2
         figure = say(language, "number.count", value=count)
         shapes.append(Label(x=middle, y=y + 30, text=figure, size=18, bold=True, fill=ink, anchor="middle"))
-        shapes += paragraph(say(language, key), x=middle, y=y + 46, room=cell[0] - 8, size=7.5, fill=ink, anchor="middle", leading=1.15)
+        shapes += paragraph(
+            say(language, key), x=middle, y=y + 46, room=cell[0] - 8, size=7.5, fill=ink, anchor="middle", leading=1.15
+        )
     return Drawing(
         width=width,
         height=head + 2 * cell[1] + gap + 2,

@@ -12,7 +12,9 @@ Flags = npt.NDArray[np.bool_]
 Segment = tuple[Point, Point]
 
 
-def contour(x: Floats, y: Floats, field: Floats, level: float, where: Flags | None = None) -> tuple[tuple[Point, ...], ...]:
+def contour(
+    x: Floats, y: Floats, field: Floats, level: float, where: Flags | None = None
+) -> tuple[tuple[Point, ...], ...]:
     """Return the lines along which `field` equals `level`.
 
     Parameters

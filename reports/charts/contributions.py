@@ -9,7 +9,18 @@ from reports.charts.axes import Scale, legend, legend_lines
 from reports.charts.measure import width_of
 from reports.charts.rows import rows_of
 from reports.charts.scene import (
-    ALARM, FAINT, INK, MARK, PAPER, QUIET, SOFT, Drawing, Label, Line, Rect, Shape,
+    ALARM,
+    FAINT,
+    INK,
+    MARK,
+    PAPER,
+    QUIET,
+    SOFT,
+    Drawing,
+    Label,
+    Line,
+    Rect,
+    Shape,
 )  # fmt: skip
 from reports.wording import Language, say
 
@@ -87,7 +98,9 @@ def waterfall(
             shapes.extend(_step(scale, row.middle, ends[place - 1], ends[place], alarms_above))
         if place < len(rows.rows) - 1:
             x = scale(ends[min(place, len(ends) - 1)])
-            shapes.append(Line(points=((x, row.middle + 5.5), (x, rows.rows[place + 1].middle - 5.5)), stroke=FAINT, width=0.7))
+            shapes.append(
+                Line(points=((x, row.middle + 5.5), (x, rows.rows[place + 1].middle - 5.5)), stroke=FAINT, width=0.7)
+            )
         shapes.append(Label(x=width, y=row.middle + 2.8, text=figure, size=8, bold=ending, anchor="end"))
     bottom = rows.bottom + 4
     if threshold is not None:
@@ -139,12 +152,18 @@ def _step(scale: Scale, middle: float, before: float, after: float, alarms_above
     """Return a bar from one running total to the next, with a notch that says its direction without colour."""
     low, high = sorted((scale(before), scale(after)))
     raises = after >= before
-    bar = Rect(x=low, y=middle - 5.5, width=max(high - low, 0.8), height=11, fill=ALARM if raises == alarms_above else QUIET)
+    bar = Rect(
+        x=low, y=middle - 5.5, width=max(high - low, 0.8), height=11, fill=ALARM if raises == alarms_above else QUIET
+    )
     if high - low < 9:
         return (bar,)
     tip = high - 2.5 if raises else low + 2.5
     back = -3.0 if raises else 3.0
-    arrow = Line(points=((tip + back, middle - 2.6), (tip, middle), (tip + back, middle + 2.6)), stroke=MARK if bar.fill == ALARM else PAPER, width=1.0)
+    arrow = Line(
+        points=((tip + back, middle - 2.6), (tip, middle), (tip + back, middle + 2.6)),
+        stroke=MARK if bar.fill == ALARM else PAPER,
+        width=1.0,
+    )
     return bar, arrow
 
 
@@ -152,5 +171,3 @@ def _inside(x: float, y: float, text: str, size: float, *, left: float, right: f
     """Return a label centred at `x`, moved inwards where it would run over an edge."""
     half = width_of(text, size) / 2
     return Label(x=min(max(x, left + half), right - half), y=y, text=text, size=size, fill=SOFT, anchor="middle")
-
-

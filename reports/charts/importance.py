@@ -61,5 +61,7 @@ def _figure(row: Importance, language: Language) -> str:
 def _cap_mark(x: float, middle: float) -> tuple[Shape, ...]:
     """Return a line at the cap with a small flag, readable over a bar and beside it."""
     line = Line(points=((x, middle - 7.5), (x, middle + 7.5)), stroke=INK, width=1.3)
-    flag = Polygon(points=((x, middle - 7.5), (x - 4, middle - 7.5), (x, middle - 3.5)), fill=INK, stroke=PAPER, stroke_width=0.3)
+    flag = Polygon(
+        points=((x, middle - 7.5), (x - 4, middle - 7.5), (x, middle - 3.5)), fill=INK, stroke=PAPER, stroke_width=0.3
+    )
     return line, flag

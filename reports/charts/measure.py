@@ -13,7 +13,9 @@ REGULAR = (
 
 BOLD_FACTOR = 1.07
 WIDE_FROM = 0x2010
-BREAK_AFTER = " _-/.,;:）)]，。、；："
+BREAK_AFTER = " _-/"
+NEVER_FIRST = frozenset("，。、；：？！％%）》〉」』】〕”’…～·,.;:?!)]}°℃‰")
+NEVER_LAST = frozenset("（《〈「『【〔“‘([{#￥$")
 
 
 def width_of(text: str, size: float, *, bold: bool = False) -> float:
@@ -69,9 +71,25 @@ def _fitting(text: str, room: float, size: float, bold: bool) -> int:
 def _breaking_point(text: str, fits: int) -> int:
     """Return the last good place to break at or before `fits`, or `fits` when there is none in its second half."""
     for place in range(fits, fits // 2, -1):
-        after_sign = text[place - 1] in BREAK_AFTER
-        between_squares = ord(text[place - 1]) >= 0x2E80 or ord(text[place]) >= 0x2E80
-        closing_next = text[place] in "，。、；：）》”"
-        if (after_sign or between_squares or text[place] == " ") and not closing_next:
+        if breaks_between(text[place - 1], text[place]):
             return place
     return fits
+
+
+def breaks_between(before: str, after: str) -> bool:
+    """Whether a line may end with the character `before` and the next begin with `after`.
+
+    Examples
+    --------
+    >>> breaks_between("报", "警"), breaks_between("警", "，"), breaks_between("（", "报"), breaks_between("a", "b")
+    (True, False, False, False)
+    """
+    if after in NEVER_FIRST or before in NEVER_LAST:
+        return False
+    if before in BREAK_AFTER or after == " ":
+        return True
+    return _square(before) or _square(after) or after in NEVER_LAST
+
+
+def _square(character: str) -> bool:
+    return ord(character) >= 0x2E80 or character in "，。”’…"

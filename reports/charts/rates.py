@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from reports.charts.axes import Scale, x_axis
+from reports.charts.axes import Scale, shares_written, x_axis
 from reports.charts.measure import width_of
 from reports.charts.rows import rows_of
 from reports.charts.scene import ALARM, INK, PAPER, QUIET, SOFT, Drawing, Label, Line, Polygon, Shape, diamond
@@ -41,10 +41,12 @@ def group_rates(
     scale = Scale(low=0.0, high=min(1.0, 1.08 * highest) or 1.0, start=left, end=right)
     bottom = named.bottom if rows else 36.0
     shapes: list[Shape] = [Label(x=0, y=9, text=title, size=8.5, bold=True)]
-    shapes += x_axis(scale, top=18, bottom=bottom, written=lambda share: say(language, "number.whole", value=share))
-    shapes += [*named.hairlines(0, left - 6), *named.names(0)]
+    shapes += x_axis(scale, top=18, bottom=bottom, written=shares_written(scale, language))
+    shapes += [*named.hairlines(0, width), *named.names(0)]
     if overall is not None:
-        shapes.append(Line(points=((scale(overall), 16), (scale(overall), bottom)), stroke=SOFT, width=0.9, dash=(3, 2)))
+        shapes.append(
+            Line(points=((scale(overall), 16), (scale(overall), bottom)), stroke=SOFT, width=0.9, dash=(3, 2))
+        )
     for place, row, count in zip(named.rows, rows, counts, strict=True):
         shapes += _mark(row, scale, place.middle, language)
         shapes.append(Label(x=width, y=place.middle + 2.7, text=count, size=7.5, fill=SOFT, anchor="end"))

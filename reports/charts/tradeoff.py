@@ -21,7 +21,7 @@ class Choice:
 
 
 def tradeoff_curve(
-    choices: Sequence[Choice], *, chosen: Choice | None, language: Language, width: float = 400.0, height: float = 240.0
+    choices: Sequence[Choice], *, chosen: Choice | None, language: Language, width: float = 400.0, height: float = 212.0
 ) -> Drawing:
     """Return the curve. Down is fewer missed, left is fewer false alarms; chance is the dashed diagonal."""
     left, top, right, bottom = 40.0, 24.0, width - 12.0, height - 34.0
@@ -52,20 +52,22 @@ def tradeoff_curve(
         title=say(language, "chart.tradeoff_title"),
         says=say(language, "chart.tradeoff_title")
         if chosen is None
-        else say(language, "chart.chosen", threshold=chosen.threshold, missed=chosen.missed, alarms=chosen.false_alarms),
+        else say(
+            language, "chart.chosen", threshold=chosen.threshold, missed=chosen.missed, alarms=chosen.false_alarms
+        ),
     )
 
 
 def _chosen(chosen: Choice, across: Scale, up: Scale, language: Language) -> tuple[Shape, ...]:
-    """Return the chosen threshold with its words, kept in the upper right, where a useful curve never runs."""
+    """Return the chosen threshold with its words to the upper right of it, where a useful curve never runs."""
     x, y = across(chosen.false_alarms), up(chosen.missed)
     words = say(language, "chart.chosen", threshold=chosen.threshold, missed=chosen.missed, alarms=chosen.false_alarms)
-    room = 0.46 * (across.end - across.start)
+    room = 0.44 * (across.end - across.start)
     lines = lines_of(words, room, 8)
-    at_x = across.end - max(width_of(line, 8) for line in lines)
-    at_y = up.end + 14
+    at_x = min(x + 34, across.end - max(width_of(line, 8) for line in lines))
+    at_y = max(y - 30 - 10.2 * len(lines), up.end + 12)
     return (
-        Line(points=((x, y), (at_x - 6, at_y + (len(lines) - 1) * 5)), stroke=SOFT, width=0.7),
+        Line(points=((x, y), (max(at_x + 2, x), at_y + 10.2 * (len(lines) - 1) + 4)), stroke=SOFT, width=0.7),
         diamond(x, y, 5.5, fill=ALARM, stroke="#000000"),
         *paragraph(words, x=at_x, y=at_y, room=room),
     )

@@ -49,10 +49,14 @@ def wanted() -> set[int]:
 
 def cut(source: Path, target: Path) -> None:
     """Write the subset of `source` to `target`."""
-    from fontTools import subset, ttLib
+    from fontTools import subset, ttLib  # type: ignore[import-untyped]
 
     options = subset.Options(
-        layout_features=[], hinting=False, name_IDs=[0, 1, 2, 3, 4, 5, 6, 13, 14], notdef_outline=True, desubroutinize=True
+        layout_features=[],
+        hinting=False,
+        name_IDs=[0, 1, 2, 3, 4, 5, 6, 13, 14],
+        notdef_outline=True,
+        desubroutinize=True,
     )
     options.drop_tables += ["GSUB", "GPOS", "GDEF", "BASE", "vhea", "vmtx", "VORG", "STAT", "DSIG"]
     with ttLib.TTFont(source, recalcTimestamp=False, lazy=True) as font:

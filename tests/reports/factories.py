@@ -16,8 +16,16 @@ from policies.deidentification import plan_for
 from policies.impact_matrix import assess
 from policies.rulebook import Rulebook, read_rulebook
 from reports.figures import (
-    DecisionCounts, DecisionFigures, EntryFacts, LogFacts, ModelFigures, ReviewFacts, VerdictFacts, VersionFacts,
-    decision_figures, model_figures,
+    DecisionCounts,
+    DecisionFigures,
+    EntryFacts,
+    LogFacts,
+    ModelFigures,
+    ReviewFacts,
+    VerdictFacts,
+    VersionFacts,
+    decision_figures,
+    model_figures,
 )  # fmt: skip
 
 PREPARED = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
@@ -97,7 +105,7 @@ def a_rate(value: float, half: float) -> dict[str, float]:
 
 def a_curve(points: int = 41) -> list[dict[str, float]]:
     return [
-        {"threshold": t, "detection_rate": (1 - t) ** 0.7, "false_alarm_rate": (1 - t) ** 2.2}
+        {"threshold": t, "detection_rate": (1 - t) ** 0.763, "false_alarm_rate": (1 - t) ** 3.952}
         for t in np.linspace(0, 1, points).tolist()
     ]
 
@@ -155,7 +163,15 @@ def a_group_bias(groups: Sequence[Mapping[str, Any]] | None = None) -> dict[str,
         a_group("industry", "manufacturing", 411),
         a_group("industry", "construction", 198, miss_rate=a_rate(0.47, 0.08), conclusion="gap", impact_ratio=0.81),
         a_group("industry", "services", 582, miss_rate=a_rate(0.29, 0.05)),
-        a_group("industry", "mining", 24, miss_rate=None, false_alarm_rate=None, impact_ratio=None, conclusion="cannot_conclude"),
+        a_group(
+            "industry",
+            "mining",
+            24,
+            miss_rate=None,
+            false_alarm_rate=None,
+            impact_ratio=None,
+            conclusion="cannot_conclude",
+        ),
     )
     return {
         "check": "group_bias",
@@ -224,8 +240,22 @@ def a_robustness() -> dict[str, Any]:
         "interval": None,
         "n": 1215,
         "groups": [
-            {"probe": "noise", "feature": "gas_reading", "verdicts_changed": 0.031, "alarms_lost": 0.044, "limit": 0.10, "holds": True},
-            {"probe": "missing_sensor", "feature": "gas_reading", "verdicts_changed": 0.062, "alarms_lost": 0.121, "limit": 0.50, "holds": True},
+            {
+                "probe": "noise",
+                "feature": "gas_reading",
+                "verdicts_changed": 0.031,
+                "alarms_lost": 0.044,
+                "limit": 0.10,
+                "holds": True,
+            },
+            {
+                "probe": "missing_sensor",
+                "feature": "gas_reading",
+                "verdicts_changed": 0.062,
+                "alarms_lost": 0.121,
+                "limit": 0.50,
+                "holds": True,
+            },
         ],
         "says": {
             "en": "noise of 10% of a standard deviation changes 3.1% of verdicts",
@@ -276,7 +306,7 @@ def a_verdict(**changed: Any) -> VerdictFacts:
 
 
 def a_log(size: int = 18204) -> LogFacts:
-    note = f"mingjing.example/plant-07\n{size}\nn4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=\n\n— mingjing.example/plant-07 2n0W9wQ0Yb8c1W3f"
+    note = f"mingjing.example/plant-07\n{size}\nn4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=\n\n— mingjing.example 2n0W9wQ0"
     return LogFacts(root=ROOT, size=size, time=PREPARED, checkpoint=note)
 
 
@@ -297,7 +327,9 @@ def some_model_figures(
     declared = declaration or a_declaration()
     rules = rulebook or read_rulebook()
     made: dict[str, Any] = {
-        "version": VersionFacts(name=declared.model.name, version="3", artifact_digest=DIGEST, status="approved", registered=DECIDED),
+        "version": VersionFacts(
+            name=declared.model.name, version="3", artifact_digest=DIGEST, status="approved", registered=DECIDED
+        ),
         "prepared": PREPARED,
         "verdict": a_verdict(),
         "log": a_log(),
@@ -352,10 +384,42 @@ def a_trace(**changed: Any) -> DecisionTrace:
 
 def some_flips() -> tuple[FlipPoint, ...]:
     return (
-        FlipPoint(feature="injury_kind", value=3.0, flips_at=1.5, distance=1.5, direction="down", range=(0.0, 8.0), contribution=0.91),
-        FlipPoint(feature="hospital", value=1.0, flips_at=None, distance=None, direction=None, range=(0.0, 1.0), contribution=0.62),
-        FlipPoint(feature="weekly_wage", value=412.0, flips_at=905.0, distance=493.0, direction="up", range=(50.0, 1500.0), contribution=-0.33),
-        FlipPoint(feature="gas_reading", value=float("nan"), flips_at=71.0, distance=None, direction=None, range=(0.0, 100.0), contribution=0.08),
+        FlipPoint(
+            feature="injury_kind",
+            value=3.0,
+            flips_at=1.5,
+            distance=1.5,
+            direction="down",
+            range=(0.0, 8.0),
+            contribution=0.91,
+        ),
+        FlipPoint(
+            feature="hospital",
+            value=1.0,
+            flips_at=None,
+            distance=None,
+            direction=None,
+            range=(0.0, 1.0),
+            contribution=0.62,
+        ),
+        FlipPoint(
+            feature="weekly_wage",
+            value=412.0,
+            flips_at=905.0,
+            distance=493.0,
+            direction="up",
+            range=(50.0, 1500.0),
+            contribution=-0.33,
+        ),
+        FlipPoint(
+            feature="gas_reading",
+            value=float("nan"),
+            flips_at=71.0,
+            distance=None,
+            direction=None,
+            range=(0.0, 100.0),
+            contribution=0.08,
+        ),
     )
 
 
@@ -389,8 +453,18 @@ def some_decision_figures(**changed: Any) -> DecisionFigures:
         "change": a_change(),
         "threshold_margin": -0.3228,
         "reviews": (
-            ReviewFacts(kind="review", time=datetime(2026, 11, 18, 9, 40, tzinfo=UTC), actor="zhang.min", says="Alarm is plausible, case manager assigned."),
-            ReviewFacts(kind="appeal", time=datetime(2026, 11, 20, 7, 15, tzinfo=UTC), actor="worker", says="The hospital stay was for observation only."),
+            ReviewFacts(
+                kind="review",
+                time=datetime(2026, 11, 18, 9, 40, tzinfo=UTC),
+                actor="zhang.min",
+                says="Alarm is plausible, case manager assigned.",
+            ),
+            ReviewFacts(
+                kind="appeal",
+                time=datetime(2026, 11, 20, 7, 15, tzinfo=UTC),
+                actor="worker",
+                says="The hospital stay was for observation only.",
+            ),
         ),
         "log": a_log(),
     }

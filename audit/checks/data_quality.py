@@ -256,7 +256,7 @@ def _column_faults(column: str, examined: Examined, limits: Limits) -> Iterator[
         yield from _out_of_range(column, known, feature.range, feature.unit or "", limits)
     if feature.sensor and len(known) >= LEAST_ROWS:
         ordered = _in_time(values, examined)
-        yield from _spikes(column, ordered, limits)
+        yield from _odd_readings(column, ordered, limits)
         yield from _stuck(column, ordered, limits)
 
 
@@ -329,26 +329,33 @@ WINDOW = 25
 """Readings in the window that tells what is usual just then."""
 
 
-def beyond_three_sigma(readings: Floats) -> float:
-    """Return the share of readings more than three standard deviations from the median of their surroundings.
+SPIKE = 8.0
+"""Sigmas from which a single reading is a spike. Of 280 real sensor series, healthy ones stay under 0.1 %."""
 
-    The deviation is estimated from the median absolute deviation, so the odd readings do not hide themselves;
-    where more than half of all readings agree with their surroundings it is taken from those that do not.
+
+def sigmas(readings: Floats) -> Floats:
+    """Return how many sigmas every known reading lies from the median of its surroundings.
+
+    Sigma comes from the median absolute deviation, so the odd readings do not hide themselves, and is at least
+    the usual step between readings, so that one digit more of a coarse sensor is not odd. Fewer readings than
+    the window, or a reading that never changes, give no sigmas at all.
     """
     known = readings[np.isfinite(readings)]
     if len(known) < WINDOW:
-        return 0.0
+        return np.zeros(0)
     usual = pd.Series(known).rolling(WINDOW, center=True, min_periods=1).median().to_numpy(dtype=np.float64)
     apart = np.abs(known - usual)
-    spread = float(np.median(apart)) * 1.4826
-    if spread == 0:
-        spread = float(apart.std())
-    return float((apart > 3 * spread).mean()) if spread > 0 else 0.0
+    steps = np.abs(np.diff(known))
+    steps = steps[steps > 0]
+    spread = max(float(np.median(apart)) * 1.4826, float(np.median(steps)) if len(steps) else 0.0)
+    return np.asarray(apart / spread) if spread > 0 else np.zeros(0)
 
 
-def _spikes(column: str, ordered: Floats, limits: Limits) -> Iterator[Fault]:
-    share = beyond_three_sigma(ordered)
-    most = _limit(limits, "most_beyond_3_sigma")
+def _odd_readings(column: str, ordered: Floats, limits: Limits) -> Iterator[Fault]:
+    apart = sigmas(ordered)
+    if not len(apart):
+        return
+    share, most = float((apart > 3).mean()), _limit(limits, "most_beyond_3_sigma")
     if share > most:
         yield Fault(
             column=column,
@@ -356,11 +363,24 @@ def _spikes(column: str, ordered: Floats, limits: Limits) -> Iterator[Fault]:
             measured=share,
             limit=most,
             says=Sentence(
-                en=f"{percent(share)} of the readings of '{column}' lie more than 3 sigma from their "
-                "surroundings, at most "
-                f"{percent(most)} is allowed; look for spikes, loose contacts or mixed operating states",
-                zh=f"“{column}”有 {percent(share)} 的读数偏离邻近值超过 3σ，上限为 {percent(most)}；请排查尖峰、"
-                "接触不良或工况混杂",
+                en=f"{percent(share)} of the readings of '{column}' lie more than 3 sigma from their surroundings, "
+                f"at most {percent(most)} is allowed; look for loose contacts or mixed operating states",
+                zh=f"“{column}”有 {percent(share)} 的读数偏离邻近值超过 3σ，上限为 {percent(most)}；"
+                "请排查接触不良或工况混杂",
+            ),
+        )
+    share, most = float((apart > SPIKE).mean()), _limit(limits, "most_spikes")
+    if share > most:
+        yield Fault(
+            column=column,
+            kind="spikes",
+            measured=share,
+            limit=most,
+            says=Sentence(
+                en=f"{percent(share)} of the readings of '{column}' are spikes of more than {SPIKE:g} sigma, at most "
+                f"{percent(most)} is allowed; filter them as the plant does, or repair the sensor",
+                zh=f"“{column}”有 {percent(share)} 的读数为超过 {SPIKE:g}σ 的尖峰，上限为 {percent(most)}；"
+                "请按现场方式滤波，或检修传感器",
             ),
         )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -30,32 +31,32 @@ class Histogram:
     cells: Counts
     unknown: int
 
-    @property
+    @cached_property
     def n(self) -> Counts:
         """Rows per group."""
         return np.asarray(self.cells.sum(axis=1))
 
-    @property
+    @cached_property
     def positives(self) -> Counts:
         """Rows per group in which harm happened."""
         return np.asarray(self.cells[:, 2] + self.cells[:, 3])
 
-    @property
+    @cached_property
     def negatives(self) -> Counts:
         """Rows per group in which no harm happened."""
         return np.asarray(self.cells[:, 0] + self.cells[:, 1])
 
-    @property
+    @cached_property
     def alarms(self) -> Counts:
         """Rows per group on the protective side."""
         return np.asarray(self.cells[:, 1] + self.cells[:, 3])
 
-    @property
+    @cached_property
     def false_alarms(self) -> Counts:
         """Alarms per group without harm."""
         return np.asarray(self.cells[:, 1])
 
-    @property
+    @cached_property
     def misses(self) -> Counts:
         """Harm per group without an alarm."""
         return np.asarray(self.cells[:, 2])
@@ -93,6 +94,8 @@ def counted(name: str, codes: Counts, names: tuple[str, ...], truth: Bools, verd
 def crossed(first: Coded, second: Coded) -> Coded:
     """Return the codes and names of the intersections that occur; unknown in one is unknown in both."""
     both = np.where((first[0] < 0) | (second[0] < 0), -1, first[0] * len(second[1]) + second[0])
-    present = np.unique(both[both >= 0])
+    seen = np.bincount(both[both >= 0], minlength=1) > 0
+    present = np.flatnonzero(seen)
+    place = np.append(np.cumsum(seen) - 1, -1)  # the last one answers for -1, unknown
     names = tuple(f"{first[1][k // len(second[1])]} × {second[1][k % len(second[1])]}" for k in present)
-    return np.where(both < 0, -1, np.searchsorted(present, both)), names
+    return place[both], names

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -31,6 +32,7 @@ class Estimate(NamedTuple):
         return {"value": self.value, "lo": self.lo, "hi": self.hi}
 
 
+@cache
 def normal_quantile(confidence: float) -> float:
     """Return the two-sided normal quantile: 1.96 for 0.95."""
     return float(stats.norm.ppf(0.5 + confidence / 2))

@@ -48,10 +48,11 @@ class WeightCaps:
         columns = [explanation.feature_names.index(name) for name in carried]
         together = shares[:, columns].sum(axis=1)
         total = _mean(together, confidence)
-        total_holds = below(total.interval, examined.caps.total)
+        most = examined.caps.total
+        total_holds = True if most is None else below(total.interval, most)
         evidence: dict[str, object] = {
-            "total": {**total.as_json(), "share": total.value, "cap": examined.caps.total, "holds": total_holds},
-            "decisions_over": _decisions_over(groups, shares, together, explanation, examined.caps.total),
+            "total": {**total.as_json(), "share": total.value, "cap": most, "holds": total_holds},
+            "decisions_over": _decisions_over(groups, shares, together, explanation, most),
             "importance": importance(explanation),
             "unit": explanation.unit,
             "method": explanation.method,
@@ -207,10 +208,10 @@ def _carriers(line: Group, explanation: Explanation) -> list[str]:
 
 
 def _decisions_over(
-    groups: tuple[Group, ...], shares: Floats, together: Floats, explanation: Explanation, total: float
+    groups: tuple[Group, ...], shares: Floats, together: Floats, explanation: Explanation, total: float | None
 ) -> float:
     """Share of decisions in which a capped feature alone, or all of them together, are above their cap."""
-    over: npt.NDArray[np.bool_] = together > total + 1e-9
+    over: npt.NDArray[np.bool_] = together > (1.0 if total is None else total) + 1e-9
     for line in groups:
         columns = [explanation.feature_names.index(name) for name in _carriers(line, explanation)]
         over = over | (shares[:, columns].sum(axis=1) > float(str(line["cap"])) + 1e-9)
@@ -224,15 +225,15 @@ def _answer(line: Group) -> bool | None:
 
 def _sentence(groups: tuple[Group, ...], total: Estimate, total_holds: bool | None, examined: Examined) -> Sentence:
     said = [_line_said(line) for line in groups if line["holds"] is not True]
+    together = Sentence(
+        en=f"together the capped features carry {percent(total.value)} of the decisions ({span(total.interval)})",
+        zh=f"受限特征合计占决策权重 {percent(total.value)}（区间 {span(total.interval)}）",
+    )
+    if examined.caps.total is not None:
+        most = percent(examined.caps.total)
+        together = Sentence(en=f"{together.en}, at most {most} is allowed", zh=f"{together.zh}，上限为 {most}")
     if total_holds is not True:
-        said.append(
-            Sentence(
-                en=f"all capped features together carry {percent(total.value)} ({span(total.interval)}), "
-                f"at most {percent(examined.caps.total)} is allowed",
-                zh=f"全部受限特征合计占 {percent(total.value)}（区间 {span(total.interval)}），上限为 "
-                f"{percent(examined.caps.total)}",
-            )
-        )
+        said.append(together)
     if said:
         said.append(
             Sentence(
@@ -241,14 +242,7 @@ def _sentence(groups: tuple[Group, ...], total: Estimate, total_holds: bool | No
             )
         )
     else:
-        said = [
-            Sentence(
-                en=f"every capped feature stays under its cap; together they carry {percent(total.value)} "
-                f"({span(total.interval)}) of the decisions, at most {percent(examined.caps.total)} is allowed",
-                zh=f"各受限特征均未超过上限，合计占决策权重 {percent(total.value)}（区间 {span(total.interval)}），"
-                f"上限为 {percent(examined.caps.total)}",
-            )
-        ]
+        said = [Sentence(en="every capped feature stays under its cap", zh="各受限特征均未超过上限"), together]
     if examined.explained_rows is not None:
         said.append(
             Sentence(

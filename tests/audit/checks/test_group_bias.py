@@ -133,7 +133,7 @@ class TestPlanted:
     def test_equal_treatment_is_left_alone(self) -> None:
         claimed = 0
         for seed in range(60):
-            rates = {name: (0.2, 0.25) for name in "abcd"}
+            rates = dict.fromkeys("abcd", (0.2, 0.25))
             claimed += drawn(seed, 1500, rates, [0.4, 0.3, 0.2, 0.1]).holds is False
         assert claimed <= 3
 

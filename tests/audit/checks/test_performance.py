@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, precision_score
@@ -78,7 +80,7 @@ class TestCurve:
         curve = run(Performance(), of_model(epa[1], epa_model))[0].as_json()["evidence"]["curve"]
         assert 2 <= len(curve) <= 41
         assert curve[0]["detection_rate"] == 1.0
-        assert all(a["detection_rate"] >= b["detection_rate"] for a, b in zip(curve, curve[1:], strict=False))
+        assert all(a["detection_rate"] >= b["detection_rate"] for a, b in itertools.pairwise(curve))
 
     def test_a_point_of_the_curve_is_what_the_threshold_gives(self, epa: Split, epa_model: Predictor) -> None:
         examined = of_model(epa[1], epa_model)

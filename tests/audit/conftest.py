@@ -93,3 +93,9 @@ def opens_log(tmp_path: Path, clock: StandingClock) -> Iterator[OpensLog]:
 def log(database: Database, opens_log: OpensLog) -> TraceLog:
     """A fresh log on either database."""
     return opens_log(database)
+
+
+@pytest.fixture
+def sqlite_log(sqlite_database: Database, opens_log: OpensLog) -> TraceLog:
+    """A fresh log on SQLite, for what does not depend on the database."""
+    return opens_log(sqlite_database)

@@ -31,12 +31,13 @@ HEADERS = {
 }
 
 
-def create_app(service: Service) -> FastAPI:
-    """Return the application. It owns the service and closes it at shutdown."""
+def create_app(service: Service, before_close: Callable[[], None] = lambda: None) -> FastAPI:
+    """Return the application. It owns the service and closes it at shutdown, after `before_close`."""
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        before_close()
         service.close()
 
     app = FastAPI(

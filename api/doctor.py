@@ -7,6 +7,8 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import metadata
+from importlib.util import find_spec
+from pathlib import Path
 
 from api.settings import Settings
 from policies.errors import Fault
@@ -66,10 +68,17 @@ def _rooms(_settings: Settings) -> tuple[bool, str]:
     if shared:
         said = "; ".join(f"'{room}' also belongs to {', '.join(names)}" for room, names in shared.items())
         return False, f"{said}; uninstall it, or Python may import the wrong package"
-    missing = [room for room in ROOMS if room not in owners]
-    if missing:
-        return False, f"not installed: {', '.join(missing)}; run `make demo`"
+    home = Path(__file__).resolve().parent.parent
+    astray = {room: origin for room in ROOMS if (origin := _origin(room)) != home / room}
+    if astray:
+        said = "; ".join(f"'{room}' is imported from {origin or 'nowhere'}" for room, origin in astray.items())
+        return False, f"{said}, expected under {home}; install mingjing in a fresh environment"
     return True, "seven rooms, each ours alone"
+
+
+def _origin(room: str) -> Path | None:
+    spec = find_spec(room)
+    return Path(spec.origin).resolve().parent if spec is not None and spec.origin is not None else None
 
 
 def _rulebook(settings: Settings) -> tuple[bool, str]:

@@ -12,7 +12,6 @@ from policies.roles import NotAllowed
 STATUS: tuple[tuple[type[Fault], int, str], ...] = (
     (NotSignedIn, 401, "sign in first"),
     (NotAllowed, 403, "not allowed"),
-    (MayNotRun, 409, "may not run"),
     (Refused, 403, "refused"),
     (NotFound, 404, "not found"),
     (Conflict, 409, "conflict"),
@@ -47,7 +46,13 @@ def problem(fault: Fault, language: str) -> dict[str, Any]:
     return document
 
 
+MAY_NOT_RUN = {"unknown": 404, "unreachable": 503}
+"""Statuses of refusals to run by their reason; every other reason is 403."""
+
+
 def _entry(fault: Fault) -> tuple[int, str]:
+    if isinstance(fault, MayNotRun):
+        return MAY_NOT_RUN.get(fault.reason, 403), "may not run"
     for kind, status, title in STATUS:
         if isinstance(fault, kind):
             return status, title

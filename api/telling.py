@@ -21,6 +21,7 @@ from governance.conditions import read_conditions
 from governance.models import Models
 from governance.reviews import Review, Reviews
 from governance.stages import Stage
+from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord, VerdictRecord
 from policies.declaration import Declaration
 from policies.deidentification import plan_for
@@ -189,21 +190,40 @@ class Telling:
     def replay(self, identifier: str) -> dict[str, Any]:
         """Run the sealed input through the artifact again and compare.
 
-        Trees and linear models give the same bits; elsewhere the difference is held against 1e-6.
+        Trees and linear models give the same bits; elsewhere the difference is held against 1e-6. A mismatch
+        becomes an incident in the log.
         """
         entry, trace = self.trace_of(identifier)
         record = self.book.of_version(trace.model, trace.version)
         predictor = self.models.predictor(record)
         again = float(predictor.scores(np.asarray(trace.inputs, dtype=np.float64)[None, :])[0])
         tolerance = 0.0 if predictor.exact else 1e-6
+        same = abs(again - trace.score) <= tolerance
+        if not same:
+            self._report_mismatch(entry, trace.score, again)
         return {
             "id": entry.id,
             "score": trace.score,
             "replayed": again,
             "tolerance": tolerance,
-            "same": abs(again - trace.score) <= tolerance,
+            "same": same,
             "artifact_digest": record.artifact_digest,
         }
+
+    def _report_mismatch(self, entry: Entry, traced: float, again: float) -> None:
+        self.log.append(
+            [
+                statement(
+                    "incident",
+                    by="mingjing",
+                    body={"what": "replay differs", "decision": entry.id, "traced": traced, "replayed": again},
+                    model=entry.model,
+                    version=entry.version,
+                    artifact_digest=entry.artifact_digest,
+                    site=entry.site,
+                )
+            ]
+        )
 
     def evidence(self, identifier: str) -> dict[str, Any]:
         """Return the evidence bundle of one decision."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ from api.telling import Telling
 from audit.database import Database, open_database
 from audit.deidentify import pseudonym
 from audit.entries import Clock
+from audit.offline_spool import OfflineSpool
+from audit.retention import Retention
 from audit.signed_note import secret_of_file
 from audit.trace_log import TraceLog, open_log
 from audit.traced_inference import TracedInference
@@ -30,6 +34,7 @@ from model_registry.store import ModelStore
 from policies.errors import Fault
 from policies.roles import Person
 from policies.rulebook import BUILT_IN, Rulebook, read_rulebook
+from policies.tiers import Tier
 
 
 def system_clock() -> datetime:
@@ -46,6 +51,7 @@ class Service:
     rulebook: Rulebook
     database: Database
     log: TraceLog
+    spool: OfflineSpool
     store: ModelStore
     people: People
     book: SubmissionBook
@@ -82,8 +88,21 @@ class Service:
         self._keep_reports(record)
         return ruling
 
+    def retention_by_model(self) -> dict[str, Retention]:
+        """Return how long the decisions of each model are kept: the rulebook's days, the ceiling of its tier."""
+        rules = self.rulebook.retention
+        tiers: dict[str, Tier] = {}
+        for permit in self.permits.permits():
+            tiers[permit.model] = max(permit.tier, tiers.get(permit.model, permit.tier))
+        return {
+            model: Retention(days=rules.default_days, ceiling=rules.ceiling_days[tier]) for model, tier in tiers.items()
+        }
+
     def close(self) -> None:
-        """Let go of log and database."""
+        """Let go of spool, log and database. A spool that still holds traces stays for the next process."""
+        self.spool.close()
+        if not self.spool.waiting():
+            shutil.rmtree(self.spool.folder, ignore_errors=True)
         self.log.close()
         self.database.close()
 
@@ -118,10 +137,13 @@ def open_service(
     """
     rulebook = read_rulebook(settings.rulebook or BUILT_IN)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    source = f"{door}-{os.getpid()}"
     upgrade(settings.database)
     database = open_database(settings.database)
     try:
-        log = open_log(settings.data, database, clock, f"{door}-{os.getpid()}", tend=tend)
+        log = open_log(
+            settings.data, database, clock, source, retention=Retention(rulebook.retention.default_days), tend=tend
+        )
     except Fault:
         database.close()
         raise
@@ -133,12 +155,15 @@ def open_service(
     models = Models(store)
     approvals = Approvals(database, log, book, permits, rulebook, clock)
     approvals.record_unrecorded()
+    hand_in_left_behind(settings.data / "spool", log, clock)
+    spool = own_spool(settings.data / "spool", clock)
     return Service(
         settings=settings,
         clock=clock,
         rulebook=rulebook,
         database=database,
         log=log,
+        spool=spool,
         store=store,
         people=People(database, clock, monotonic, lambda subject: pseudonym(str(subject), key), rulebook.purposes),
         book=book,
@@ -150,7 +175,7 @@ def open_service(
             book=book,
             models=models,
             log=log,
-            inference=TracedInference(log, rulebook.purposes),
+            inference=TracedInference(log, rulebook.purposes, spool=spool, hand_in=lambda: spool.hand_in(log)),
             rulebook=rulebook,
             clock=clock,
             monotonic=monotonic,
@@ -160,6 +185,25 @@ def open_service(
         models=models,
         telling=Telling(rulebook=rulebook, log=log, book=book, reviews=reviews, models=models, clock=clock),
     )
+
+
+def own_spool(folder: Path, clock: Clock) -> OfflineSpool:
+    """Return a spool for this process alone; its name is never used again, so neither are its numbers."""
+    name = f"{os.getpid()}-{secrets.token_hex(8)}"
+    return OfflineSpool(folder / name, clock, f"spool-{name}")
+
+
+def hand_in_left_behind(folder: Path, log: TraceLog, clock: Clock) -> int:
+    """Hand in what processes that are gone left in their spools; return how many traces that were."""
+    traces = 0
+    for left in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if Path("/proc", left.name.partition("-")[0]).exists():
+            continue
+        spool = OfflineSpool(left, clock, f"spool-{left.name}")
+        traces += spool.hand_in(log).traces
+        spool.close()
+        shutil.rmtree(left)
+    return traces
 
 
 def model_store(settings: Settings) -> ModelStore:

@@ -87,7 +87,7 @@ class OfflineSpool:
 
     def __init__(self, folder: Path, clock: Clock, source: str) -> None:
         self.source = source
-        self._folder = folder
+        self.folder = folder
         self._clock = clock
         self._file: Path | None = None
         self._handle: int | None = None
@@ -159,11 +159,11 @@ class OfflineSpool:
 
     def _opened(self) -> tuple[int, AESGCM]:
         if self._handle is None or self._cipher is None:
-            file = self._folder / f"{self._next:012d}.spool"
+            file = self.folder / f"{self._next:012d}.spool"
             try:
                 keep_secret(_key_of(file), os.urandom(32))
                 self._handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_EXCL, 0o600)
-                sync_folder(self._folder)
+                sync_folder(self.folder)
             except OSError as wrong:
                 raise SpoolStopped(str(wrong)) from wrong
             self._file, self._cipher = file, AESGCM(secret_of_file(_key_of(file)))
@@ -177,7 +177,7 @@ class OfflineSpool:
     # --- reading -----------------------------------------------------------------------------------------------
 
     def _files(self) -> list[Path]:
-        return sorted(self._folder.glob("*.spool"))
+        return sorted(self.folder.glob("*.spool"))
 
     def _records(self, file: Path) -> Iterator[tuple[int, Draft]]:
         """Every record that opens; one cut short at the end was never acknowledged, one that does not open is a gap."""
@@ -195,7 +195,7 @@ class OfflineSpool:
     def _last_number(self) -> int:
         numbers = [number for file in self._files() for number, _ in self._records(file)]
         starts = [int(file.stem) - 1 for file in self._files()]
-        count = self._folder / "count"
+        count = self.folder / "count"
         kept = int(count.read_text()) if count.exists() else 0
         return max(numbers + starts + [kept])
 
@@ -236,16 +236,16 @@ class OfflineSpool:
     def _discard(self, file: Path) -> None:
         _key_of(file).unlink(missing_ok=True)
         file.unlink()
-        sync_folder(self._folder)
+        sync_folder(self.folder)
 
     def _keep_count(self) -> None:
-        draft = self._folder / "count.draft"
+        draft = self.folder / "count.draft"
         with draft.open("w") as count:
             count.write(str(self._next - 1))
             count.flush()
             os.fsync(count.fileno())
-        os.replace(draft, self._folder / "count")
-        sync_folder(self._folder)
+        os.replace(draft, self.folder / "count")
+        sync_folder(self.folder)
 
 
 def _key_of(file: Path) -> Path:

@@ -7,7 +7,7 @@ it leaves with a flag. Anything that lets work go on is refused when its trace c
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -134,10 +134,20 @@ class _Rows:
 class TracedInference:
     """Decides rows with a permitted model and keeps a trace of each before answering."""
 
-    def __init__(self, sink: TraceSink, purposes: PurposeRules, spool: TraceSink | None = None) -> None:
+    def __init__(
+        self,
+        sink: TraceSink,
+        purposes: PurposeRules,
+        *,
+        spool: TraceSink | None = None,
+        hand_in: Callable[[], object] | None = None,
+    ) -> None:
+        """Keep traces in `sink`; while it is away, alarms in `spool`, which `hand_in` empties once it is back."""
         self._sink = sink
         self._purposes = purposes
         self._spool = spool
+        self._hand_in = hand_in
+        self._spooling = False
 
     def decide(self, served: ServedModel, X: Floats, asked: Asked) -> Decided:
         """Decide every row of `X`.
@@ -179,6 +189,7 @@ class TracedInference:
             return receipts
         try:
             made: Sequence[Receipt | None] = self._sink.append(drafts)
+            self._empty_spool()
         except Exception as error:  # noqa: BLE001 - whatever broke the log, an alarm still has to leave
             logger.error("the log did not take %d traces: %s", len(drafts), type(error).__name__)
             made = self._without_log(rows, kept, drafts)
@@ -198,10 +209,21 @@ class TracedInference:
             rows.flags[i].append(SPOOLED if made[-1] is not None else UNLOGGED)
         return made
 
+    def _empty_spool(self) -> None:
+        """Hand in what waited while the log was away. What fails stays in the spool for the next time."""
+        if not self._spooling or self._hand_in is None:
+            return
+        try:
+            self._hand_in()
+            self._spooling = False
+        except Exception as error:  # noqa: BLE001 - the traces are safe where they are; the answer goes out
+            logger.error("the spool could not be handed in: %s", type(error).__name__)
+
     def _spooled(self, draft: Draft) -> Receipt | None:
         if self._spool is None:
             return None
         try:
+            self._spooling = True
             return self._spool.append([draft])[0]
         except Exception as error:  # noqa: BLE001 - a full disk must not hold an alarm back
             logger.error("the spool did not take a trace: %s", type(error).__name__)

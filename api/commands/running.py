@@ -56,6 +56,7 @@ def serve(
     import uvicorn
 
     from api.app import create_app
+    from api.rounds import Rounds
     from api.wiring import open_service
 
     settings = settings_for(data)
@@ -65,7 +66,9 @@ def serve(
     once = service.people.once(name)
     out.print(f"Mingjing listens on http://{at}:{on}", markup=False)
     out.print(f"One-time login as {name}: http://{at}:{on}/login/once?token={once}", markup=False)
-    uvicorn.run(create_app(service), host=at, port=on, log_level="warning", server_header=False)
+    rounds = Rounds(service, time.monotonic)
+    rounds.start()
+    uvicorn.run(create_app(service, rounds.stop), host=at, port=on, log_level="warning", server_header=False)
 
 
 def doctor(data: Data = None, as_json: Json = False) -> None:

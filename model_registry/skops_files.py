@@ -11,6 +11,7 @@ from typing import Any
 
 from model_registry.limits import DEFAULT_LIMITS, Limits
 from model_registry.sniffing import NotItsFlavour
+from model_registry.unpacking import DAMAGED
 from policies.declaration import Flavour
 from policies.errors import Refused, Sentence
 
@@ -150,10 +151,8 @@ def _schema(name: str, raw: bytes, limits: Limits) -> object:
             if archive.getinfo(SCHEMA).file_size > LARGEST_SCHEMA:
                 raise NotItsFlavour(name, Flavour.SKLEARN, "a schema that is too large")
             return json.loads(archive.read(SCHEMA))
-    except (zipfile.BadZipFile, KeyError, ValueError, RecursionError, NotImplementedError, EOFError) as error:
+    except (KeyError, RecursionError, OSError, *DAMAGED) as error:
         raise NotItsFlavour(name, Flavour.SKLEARN, "a zip whose schema cannot be read") from error
-    except RuntimeError as error:  # zipfile says so of encrypted entries
-        raise NotItsFlavour(name, Flavour.SKLEARN, "an encrypted zip") from error
 
 
 def _nodes(schema: object) -> Iterator[Mapping[str, object]]:

@@ -7,6 +7,7 @@ import pickletools
 import zipfile
 from enum import StrEnum
 
+from model_registry.unpacking import DAMAGED
 from policies.declaration import Flavour
 from policies.errors import Refused, Sentence
 
@@ -129,7 +130,7 @@ def _kind_of_zip(raw: bytes) -> Kind:
     try:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             names = archive.namelist()
-    except (zipfile.BadZipFile, ValueError, OverflowError, NotImplementedError):
+    except DAMAGED:
         return Kind.UNKNOWN
     if "schema.json" in names:
         return Kind.SKOPS

@@ -206,7 +206,7 @@ def _read_parquet(path: Path, limits: Limits) -> tuple[pd.DataFrame, str]:
         _refuse_types(path, schema)
         _refuse_cells(path, rows, len(schema.names), limits)
         # texts stay dictionaries until their full size is known: a small file can name one long text a million times
-        texts = [field.name for field in schema if _is_text(field.type)]
+        texts = [field.name for field in schema if _is_text(field.type) or pa.types.is_dictionary(field.type)]
         table = pq.read_table(path, read_dictionary=texts)
         _refuse_texts(path, table, texts, limits)
         frame = _plain(table).to_pandas(ignore_metadata=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import shutil
 import stat
+import struct
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -12,8 +14,21 @@ from pathlib import Path, PurePosixPath
 from model_registry.digests import BLOCK
 from model_registry.limits import DEFAULT_LIMITS, Limits
 from model_registry.named_files import DECLARATION
-from policies.errors import Malformed, Sentence
+from policies.errors import Malformed, Sentence, Unavailable
 
+DAMAGED = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    EOFError,
+    NotImplementedError,
+    OverflowError,
+    RuntimeError,
+    ValueError,
+)
+"""What the standard library raises over bytes that are no zip, or no longer one."""
+
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 LARGEST_RATIO = 200
 """Unpacked to packed bytes; honest CSV reaches 50, a zip bomb 1,000. Small entries are let through."""
@@ -21,6 +36,18 @@ LARGEST_RATIO = 200
 RATIO_COUNTS_FROM = 10_000_000
 DECORATION = {"__MACOSX", ".DS_Store", "Thumbs.db"}
 """What a desktop adds to a zip without being asked."""
+
+
+class NoRoom(Unavailable):
+    """The disk is full; nothing of the upload is left."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Sentence(
+                en="the upload could not be unpacked: the disk is full; try again when there is room",
+                zh="上传的文件未能解压：磁盘已满；请在腾出空间后重试",
+            )
+        )
 
 
 def unpack_submission(zip_bytes: bytes, target: Path, limits: Limits = DEFAULT_LIMITS) -> Path:
@@ -42,6 +69,8 @@ def unpack_submission(zip_bytes: bytes, target: Path, limits: Limits = DEFAULT_L
     Malformed
         When it is not a zip, is encrypted or damaged, names files outside itself, holds links or twice the same
         name, unpacks to more than the limits, or holds no `submission.toml`.
+    NoRoom
+        When the disk is full.
     """
     try:
         with zipfile.ZipFile(io.BytesIO(zip_bytes)) as archive:
@@ -53,8 +82,16 @@ def unpack_submission(zip_bytes: bytes, target: Path, limits: Limits = DEFAULT_L
             except BaseException:
                 shutil.rmtree(target, ignore_errors=True)
                 raise
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-        raise _refusal(f"the upload is not a readable zip: {error}", f"上传的文件不是可读取的 zip：{error}") from error
+    except OSError as error:
+        if error.errno in FULL:
+            raise NoRoom from error
+        raise _unreadable(error) from error
+    except DAMAGED as error:
+        raise _unreadable(error) from error
+
+
+def _unreadable(error: Exception) -> Malformed:
+    return _refusal(f"the upload is not a readable zip: {error}", f"上传的文件不是可读取的 zip：{error}")
 
 
 def _refusal(en: str, zh: str) -> Malformed:

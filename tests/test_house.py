@@ -17,8 +17,8 @@ ROOMS = ("policies", "explainers", "audit", "model_registry", "governance", "rep
 BESIDE_THE_ROOMS = {"tests", "benchmarks"}
 MADE_HERE = {"build", "dist", "site", "node_modules", "mingjing-data"}
 Plant = Callable[[str, str], "subprocess.CompletedProcess[str]"]
-RUN_BY_PATH = {"api/migrations", "api/migrations/versions", "reports/fonts"}
-"""Folders whose files are run by their path and imported by nobody; elsewhere the import contracts would not see them."""
+RUN_BY_PATH = {"api/migrations/versions", "reports/fonts"}
+"""Folders whose files are run by their path and imported by nobody; the import contracts do not see them."""
 PROJECT = tomllib.loads((REPOSITORY / "pyproject.toml").read_text(encoding="utf-8"))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
@@ -16,7 +17,7 @@ from audit.log_tree import STRIDE, StoredTree, TreeBroken
 from audit.merkle import Frontier, leaf_hash
 from audit.payload_keys import PayloadUnreadable
 from audit.payload_store import Opened, PayloadStore
-from audit.seal import commitment_of, details_of
+from audit.seal import FORMAT, commitment_of, details_of
 from audit.signed_note import NotASignedNote
 from policies.errors import Refused, Sentence
 
@@ -48,6 +49,15 @@ class Findings:
             raise LogTampered(*self.faults)
 
 
+@contextmanager
+def _reading(found: Findings) -> Iterator[None]:
+    """Count a value that is not of its column's type as a fault: SQLite stores what it is given."""
+    try:
+        yield
+    except (TypeError, ValueError, AttributeError, KeyError, OverflowError) as wrong:
+        found.add(f"a row holds what never was written there ({wrong})", f"某行含有从未写入过的内容（{wrong}）")
+
+
 class Recheck:
     """Computes parts of a log again.
 
@@ -76,14 +86,17 @@ class Recheck:
         not know may begin anywhere, unless `start` is 0.
         """
         found = Findings()
-        self._leaves(start, end, found, lambda _: None, counters)
+        with _reading(found):
+            self._leaves(start, end, found, lambda _: None, counters)
         return found
 
     def everything(self) -> Findings:
         """Compute the whole log again: steps 1 to 8."""
         found = Findings()
         size = int(self._database.rows("SELECT coalesce(max(number), -1) + 1 FROM log_entries")[0][0])
-        marks = self._checkpoints(found)
+        marks: dict[int, Checkpoint] = {}
+        with _reading(found):
+            marks = self._checkpoints(found)
         frontier = Frontier()
 
         def grow(leaf: bytes) -> None:
@@ -93,13 +106,15 @@ class Recheck:
             self._mark(frontier, marks.pop(frontier.size, None), found)
 
         self._mark(frontier, marks.pop(0, None), found)
-        self._leaves(0, size, found, grow, {})
+        with _reading(found):
+            self._leaves(0, size, found, grow, {})
         for left in marks.values():
             found.add(
                 f"a checkpoint of {left.size} entries is signed, the log holds {size}: its end was cut off",
                 f"已签名的检查点有 {left.size} 条，而日志仅有 {size} 条：末尾被截断",
             )
-        self._layouts(found)
+        with _reading(found):
+            self._layouts(found)
         return found
 
     def _leaves(
@@ -107,6 +122,7 @@ class Recheck:
     ) -> None:
         erased = self._erasures()
         self._gaps = self._admitted_gaps()
+        self._searchable(start, end, found)
         for first in range(start, end, STEP):
             entries = list(self._reader.each(first, min(first + STEP, end)))
             opened = self._opened(entries, found)
@@ -128,6 +144,22 @@ class Recheck:
                     f"日志在 {first} 至 {min(first + STEP, end) - 1} 号之间中断",
                 )
                 return
+
+    def _searchable(self, start: int, end: int, found: Findings) -> None:
+        """Columns beside the header that searches and readers go by: the model's number, the format."""
+        rows = self._database.rows(
+            "SELECT e.number FROM log_entries e JOIN log_contexts c ON c.number = e.context"
+            " WHERE e.number >= ? AND e.number < ? AND (e.format <> ? OR e.model IS DISTINCT FROM c.model)"
+            f" ORDER BY e.number LIMIT {ENOUGH}",
+            start,
+            end,
+            FORMAT,
+        )
+        for (number,) in rows:  # (2)
+            found.add(
+                f"entry {number} was changed: it is filed under another model or format than its header says",
+                f"条目 {number} 被改动：其归档的模型或格式与条目头不符",
+            )
 
     def _row(self, entry: Entry, found: Findings) -> None:
         if leaf_hash(entry.header) != entry.leaf:  # (2)

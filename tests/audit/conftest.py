@@ -21,6 +21,11 @@ class StandingClock:
     def __init__(self, now: datetime) -> None:
         self.now = now
 
+    @classmethod
+    def at_noon(cls) -> StandingClock:
+        """Noon of the first of March 2026."""
+        return cls(datetime(2026, 3, 1, 12, tzinfo=UTC))
+
     def __call__(self) -> datetime:
         return self.now
 
@@ -31,7 +36,7 @@ class StandingClock:
 
 @pytest.fixture
 def clock() -> StandingClock:
-    return StandingClock(datetime(2026, 3, 1, 12, tzinfo=UTC))
+    return StandingClock.at_noon()
 
 
 @pytest.fixture(scope="session")

@@ -10,9 +10,11 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.hot_path import HotPath
 from api.problems import problem, status_of
 from api.routes import decisions, health, log, models, reports, rules, submissions
 from api.wiring import Service
+from governance.micro_batches import MicroBatches
 from policies.errors import Fault, Malformed, Sentence
 
 PROBLEM = "application/problem+json"
@@ -34,9 +36,12 @@ HEADERS = {
 def create_app(service: Service, before_close: Callable[[], None] = lambda: None) -> FastAPI:
     """Return the application. It owns the service and closes it at shutdown, after `before_close`."""
 
+    batches = MicroBatches(service.serving)
+
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        batches.close()
         before_close()
         service.close()
 
@@ -53,6 +58,7 @@ def create_app(service: Service, before_close: Callable[[], None] = lambda: None
         app.include_router(routes.router)
     _handle_faults(app)
     _guard(app)
+    app.add_middleware(HotPath, service=service, batches=batches)
     return app
 
 

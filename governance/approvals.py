@@ -105,12 +105,8 @@ class Approvals:
         ------
         NotAllowed, OwnSubmission, StandsInTheWay, IllegalMove, Conflict, Malformed, NotFound
         """
-        record = self._book.get(submission)
-        require(by, Action.GIVE_VERDICT)
-        require_site(by, record.site or None, "submission", submission)
-        require_move(f"submission {submission}", record.stage, LEADS_TO[verdict])
-        if by.name == record.submitted_by:
-            raise OwnSubmission(by.name, submission)
+        conditions = tuple(conditions)
+        record = self.consider(submission, verdict, by=by, reason=reason, until=until, conditions=conditions)
         agreed = read_conditions(conditions)
         reason = self._require_reason(reason)
         now = self._clock()
@@ -129,6 +125,47 @@ class Approvals:
         if verdict is Verdict.APPROVE:
             return self._approve(record, said, by, agreed)
         return self._close(record, said, LEADS_TO[verdict], verdict is Verdict.VETO)
+
+    def consider(
+        self,
+        submission: str,
+        verdict: Verdict,
+        *,
+        by: Person,
+        reason: str,
+        until: datetime | None = None,
+        conditions: Iterable[Mapping[str, object]] = (),
+    ) -> SubmissionRecord:
+        """Raise whatever stands against this verdict now, as `give_verdict` would; record nothing."""
+        record = self._book.get(submission)
+        require(by, Action.GIVE_VERDICT)
+        require_site(by, record.site or None, "submission", submission)
+        require_move(f"submission {submission}", record.stage, LEADS_TO[verdict])
+        if by.name == record.submitted_by:
+            raise OwnSubmission(by.name, submission)
+        read_conditions(conditions)
+        self._require_reason(reason)
+        if verdict is Verdict.APPROVE:
+            self._until(record, until, self._clock())
+            obstacles = self.in_the_way(record)
+            if obstacles:
+                raise StandsInTheWay(*obstacles)
+            self._permits.require_unvetoed(record.model, record.artifact_digest)
+            self._require_asked(record, by)
+        return record
+
+    def in_the_way(self, record: SubmissionRecord) -> tuple[Sentence, ...]:
+        """Return what no reason can pass: a sentence per finding that rules out an approval, none when it may come."""
+        blocking = [f for f in record.findings if f["holds"] is False and f["check"] in self._rulebook.permits.blocking]
+        if self._rulebook.permits.inconclusive[record.tier] == "blocks":
+            blocking += [f for f in record.findings if f["holds"] is None]
+        return tuple(
+            Sentence(
+                en=f"{finding['check']} stands in the way of an approval: {finding['says']['en']}",
+                zh=f"{finding['check']} 未通过，不能批准：{finding['says']['zh']}",
+            )
+            for finding in blocking
+        )
 
     def suspend(self, model: str, *, by: Person, reason: str) -> Permit:
         """Suspend the live permit of a model: the next call is refused."""
@@ -173,19 +210,8 @@ class Approvals:
         return until
 
     def _approve(self, record: SubmissionRecord, said: VerdictRecord, by: Person, agreed: Conditions) -> Ruling:
-        self._require_passable(record)
-        self._permits.require_unvetoed(record.model, record.artifact_digest)
         needed = self._rulebook.permits.deciders[record.tier]
-        approved = [v for v in record.verdicts if v.verdict == Verdict.APPROVE.value]
-        if by.role.value not in needed or any(v.role == by.role.value or v.by == by.name for v in approved):
-            raise Conflict(
-                Sentence(
-                    en=f"{record.tier} needs one approval each from {' and '.join(needed)}, by different people; "
-                    f"{by.role.value} has given one or is not asked",
-                    zh=f"{record.tier} 级须由 {'、'.join(needed)} 的不同人员各批准一次；"
-                    f"{by.role.value} 已批准或无需批准",
-                )
-            )
+        approved = _approvals_of(record)
         self._claim(record, Stage.EXAMINED)
         try:
             entry = self._log.append([self._entry("approve", record, said)])[0]
@@ -206,18 +232,16 @@ class Approvals:
         self._permits.forget()
         return Ruling(verdict=said, stage=stage, permit=permit, still_needed=missing)
 
-    def _require_passable(self, record: SubmissionRecord) -> None:
-        blocking = [f for f in record.findings if f["holds"] is False and f["check"] in self._rulebook.permits.blocking]
-        if self._rulebook.permits.inconclusive[record.tier] == "blocks":
-            blocking += [f for f in record.findings if f["holds"] is None]
-        if blocking:
-            raise StandsInTheWay(
-                *(
-                    Sentence(
-                        en=f"{finding['check']} stands in the way of an approval: {finding['says']['en']}",
-                        zh=f"{finding['check']} 未通过，不能批准：{finding['says']['zh']}",
-                    )
-                    for finding in blocking
+    def _require_asked(self, record: SubmissionRecord, by: Person) -> None:
+        needed = self._rulebook.permits.deciders[record.tier]
+        approved = _approvals_of(record)
+        if by.role.value not in needed or any(v.role == by.role.value or v.by == by.name for v in approved):
+            raise Conflict(
+                Sentence(
+                    en=f"{record.tier} needs one approval each from {' and '.join(needed)}, by different people; "
+                    f"{by.role.value} has given one or is not asked",
+                    zh=f"{record.tier} 级须由 {'、'.join(needed)} 的不同人员各批准一次；"
+                    f"{by.role.value} 已批准或无需批准",
                 )
             )
 
@@ -356,6 +380,10 @@ class Approvals:
     def _release(self, record: SubmissionRecord) -> None:
         with self._database.writing() as connection:
             connection.execute(update(submissions).where(submissions.c.id == record.id).values(claimed=None))
+
+
+def _approvals_of(record: SubmissionRecord) -> list[VerdictRecord]:
+    return [verdict for verdict in record.verdicts if verdict.verdict == Verdict.APPROVE.value]
 
 
 def _raced(what: str) -> Conflict:

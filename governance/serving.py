@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from audit.deidentify import pseudonym
@@ -31,7 +33,10 @@ from policies.rulebook import Rulebook
 logger = logging.getLogger("mingjing.serving")
 
 VERIFY_EVERY = 1.0
-"""Seconds after which the registered artifact is compared with its digest again."""
+"""Seconds after which the registered artifact is compared with its digest again, beside the traffic."""
+
+VERIFY_LATEST = 5.0
+"""Seconds after which a call waits for that comparison: a registry that hangs must not keep old leave alive."""
 
 
 @dataclass
@@ -41,6 +46,17 @@ class _Loaded:
     served: ServedModel
     data: DataPart
     verified: float
+
+
+@dataclass(frozen=True, eq=False)
+class NamedRows:
+    """A matrix with its column names: what a plant system sends, without the cost of a data frame.
+
+    `matrix` has shape (n_rows, n_columns), NaN where a reading is missing.
+    """
+
+    names: tuple[str, ...]
+    matrix: npt.NDArray[np.float64]
 
 
 class WrongPurpose(Refused):
@@ -73,6 +89,8 @@ class Serving:
         self._monotonic = monotonic
         self._pseudonym_key = pseudonym_key
         self._loaded: dict[str, _Loaded] = {}
+        self._in_flight: set[str] = set()
+        self._verifying = threading.Lock()
 
     def decide(
         self,
@@ -88,7 +106,7 @@ class Serving:
 
         Parameters
         ----------
-        X : DataFrame or array
+        X : DataFrame, NamedRows or array
             Columns by name, or in the order of the model's features.
         purpose : str or None
             What the answers are for; None takes the purpose bound to the caller.
@@ -110,9 +128,12 @@ class Serving:
         except (MayNotRun, PurposeRefused, WrongPurpose) as refused:
             self._log_refusal(model, by, purpose, refused)
             raise
+        features = served.predictor.feature_names
+        if isinstance(X, NamedRows):
+            X = X.matrix if X.names == features else pd.DataFrame(X.matrix, columns=list(X.names))
         if isinstance(X, pd.DataFrame):
-            X, subjects = _without_context(X, data, served.predictor.feature_names, subjects)
-        matrix = as_matrix(X, served.predictor.feature_names)
+            X, subjects = _without_context(X, data, features, subjects)
+        matrix = as_matrix(X, features)
         rows = len(matrix)
         _require_length("subjects", subjects, rows)
         _require_length("times", times, rows)
@@ -138,8 +159,11 @@ class Serving:
     def _permitted(self, model: str, by: Person) -> tuple[ServedModel, DataPart]:
         permit, lapsed = self._permits.live(model, timedelta(hours=self._rulebook.permits.grace_hours))
         loaded = self._loaded.get(permit.id)
-        if loaded is None or self._monotonic() - loaded.verified > VERIFY_EVERY:
+        age = self._monotonic() - loaded.verified if loaded is not None else float("inf")
+        if loaded is None or age > VERIFY_LATEST:
             loaded = self._verified(permit)
+        elif age > VERIFY_EVERY:
+            self._verify_beside(permit)
         served = loaded.served
         require_site(by, served.site or None, "model", model)
         sites = permit.conditions.sites
@@ -172,6 +196,24 @@ class Serving:
         if subjects is None:
             return None
         return [None if _absent(subject) else self.pseudonym_of(subject) for subject in subjects]
+
+    def _verify_beside(self, permit: Permit) -> None:
+        """Compare the artifact with its digest in a thread of its own; what was altered is refused from then on."""
+        with self._verifying:
+            if permit.id in self._in_flight:
+                return
+            self._in_flight.add(permit.id)
+
+        def verify() -> None:
+            try:
+                self._verified(permit)
+            except Exception as error:  # noqa: BLE001 - the next call verifies in its own thread and says why
+                self._loaded.pop(permit.id, None)
+                logger.error("the artifact of %s could not be verified: %s", permit.model, type(error).__name__)
+            finally:
+                self._in_flight.discard(permit.id)
+
+        threading.Thread(target=verify, name="mingjing-verify", daemon=True).start()
 
     def _verified(self, permit: Permit) -> _Loaded:
         record = self._book.get(permit.submission)

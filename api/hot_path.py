@@ -1,0 +1,195 @@
+"""The lean road of `POST /v1/models/{name}/invocations`: same meaning as the ordinary reader, less on the way.
+
+See docs/decisions/0010-the-hot-path.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+import msgspec
+import numpy as np
+import orjson
+
+from api.identity import NotSignedIn
+from api.invocations import answer_of, status_of_answer
+from api.problems import problem, status_of
+from api.wiring import Service
+from audit.traced_inference import Decided
+from governance.micro_batches import MicroBatches, Request
+from governance.serving import NamedRows
+from policies.errors import Fault, Malformed, Sentence
+from policies.roles import Person
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+PREFIX, SUFFIX = "/v1/models/", "/invocations"
+TOKEN_REMEMBERED = 1.0
+"""Seconds for which a token's holder is remembered."""
+
+LARGEST_BODY = 64 * 1024 * 1024
+"""Bytes of a request body above which it is refused."""
+
+
+class _Split(msgspec.Struct):
+    columns: tuple[str, ...]
+    data: list[list[float | None]]
+
+
+class _Body(msgspec.Struct, forbid_unknown_fields=True):
+    """The common case; anything else is left to the ordinary reader."""
+
+    dataframe_split: _Split
+    params: dict[str, Any] | None = None
+    subjects: list[str | int | None] | None = None
+
+
+class _TooLarge(Malformed):
+    """The body is larger than is read."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Sentence(
+                en=f"the body is larger than {LARGEST_BODY:,} bytes; send it in parts",
+                zh=f"请求正文超过 {LARGEST_BODY:,} 字节，请分批发送",
+            )
+        )
+
+
+class HotPath:
+    """ASGI middleware that answers the common invocation itself and hands everything else on, body included."""
+
+    def __init__(
+        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, service: Service, batches: MicroBatches
+    ) -> None:
+        self._app = app
+        self._service = service
+        self._batches = batches
+        self._people: dict[str, tuple[Person, float]] = {}
+        self._decoder = msgspec.json.Decoder(_Body)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        path = scope.get("path", "")
+        mine = scope["type"] == "http" and path.startswith(PREFIX) and path.endswith(SUFFIX)
+        if not mine or scope["method"] != "POST":
+            await self._app(scope, receive, send)
+            return
+        headers = {name: value for name, value in scope["headers"] if name in HEARD}
+        try:
+            body = await _body(receive, headers)
+            try:
+                asked = self._decoder.decode(body)
+                rows = _rows(asked.dataframe_split)
+            except (msgspec.MsgspecError, ValueError):
+                await self._app(scope, _again(body, receive), send)
+                return
+            person = await self._person(headers)
+            model = path[len(PREFIX) : -len(SUFFIX)]
+            purpose = headers[b"x-mingjing-purpose"].decode("latin-1") if b"x-mingjing-purpose" in headers else None
+            decided = await self._decided(model, person, purpose, rows, asked.subjects)
+            answer = answer_of(decided, contributions=(asked.params or {}).get("contributions") is True)
+            await _send(send, status_of_answer(answer), orjson.dumps(answer), b"application/json")
+        except Fault as fault:
+            language = "zh" if headers.get(b"accept-language", b"").lower().startswith(b"zh") else "en"
+            status = 413 if isinstance(fault, _TooLarge) else status_of(fault)
+            document = {**problem(fault, language), "status": status}
+            await _send(send, status, orjson.dumps(document), b"application/problem+json")
+
+    async def _decided(
+        self, model: str, person: Person, purpose: str | None, rows: NamedRows, subjects: Any
+    ) -> Decided:
+        loop = asyncio.get_running_loop()
+        answered: asyncio.Future[Decided] = loop.create_future()
+
+        def settle(answer: Decided | BaseException) -> None:
+            if answered.cancelled():
+                return
+            if isinstance(answer, BaseException):
+                answered.set_exception(answer)
+            else:
+                answered.set_result(answer)
+
+        def done(answer: Decided | BaseException) -> None:
+            loop.call_soon_threadsafe(settle, answer)
+
+        self._batches.ask(Request(model, rows, purpose, person, subjects, done))
+        return await answered
+
+    async def _person(self, headers: dict[bytes, bytes]) -> Person:
+        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+        if scheme.lower() != "bearer" or not token:
+            raise NotSignedIn()
+        known = self._people.get(token)
+        now = asyncio.get_running_loop().time()
+        if known is not None and now - known[1] < TOKEN_REMEMBERED:
+            return known[0]
+        self._people.pop(token, None)
+        person = await asyncio.to_thread(self._service.people.by_token, token)
+        if len(self._people) > 4096:
+            self._people.clear()
+        self._people[token] = (person, now)
+        return person
+
+
+HEARD = frozenset((b"authorization", b"x-mingjing-purpose", b"accept-language", b"content-length"))
+
+
+def _rows(split: _Split) -> NamedRows:
+    """Return the rows as a matrix. Raises ValueError when they are ragged or columns repeat."""
+    matrix = np.array(split.data, dtype=np.float64)
+    if matrix.ndim != 2 or matrix.shape[1] != len(split.columns) or len(set(split.columns)) != len(split.columns):
+        raise ValueError("not a table")
+    return NamedRows(split.columns, matrix)
+
+
+def _again(body: bytes, receive: Receive) -> Receive:
+    """Return a `receive` that gives a body already read once more, then what comes after it."""
+    given = False
+
+    async def once() -> MutableMapping[str, Any]:
+        nonlocal given
+        if given:
+            return await receive()
+        given = True
+        return {"type": "http.request", "body": body, "more_body": False}
+
+    return once
+
+
+async def _body(receive: Receive, headers: dict[bytes, bytes]) -> bytes:
+    announced = headers.get(b"content-length", b"0")
+    if announced.isdigit() and int(announced) > LARGEST_BODY:
+        raise _TooLarge()
+    parts = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise Malformed(Sentence(en="the caller hung up", zh="调用方已断开"))
+        part = message.get("body", b"")
+        size += len(part)
+        if size > LARGEST_BODY:
+            raise _TooLarge()
+        parts.append(part)
+        if not message.get("more_body", False):
+            return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _send(send: Send, status: int, body: bytes, kind: bytes) -> None:
+    headers = [
+        (b"content-type", kind),
+        (b"content-length", str(len(body)).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+    ]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    if status == 503:
+        headers.append((b"retry-after", b"1"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

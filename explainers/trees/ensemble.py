@@ -11,9 +11,9 @@ import numpy.typing as npt
 from explainers.explanation import Explanation
 from explainers.links import Link
 from explainers.matrix import check_matrix
+from explainers.trees.background import Background, against_rows, explain_against
 from explainers.trees.nodes import CATEGORIES, ZERO_IS_MISSING, Nodes, check_nodes
-from explainers.trees.path_dependent import explain_by_paths
-from explainers.trees.prepared import prepare
+from explainers.trees.preparation import prepare
 from explainers.trees.routes import sum_leaves
 from explainers.trees.steps import Steps, profiles, steps_of
 from policies.errors import Malformed, Sentence
@@ -41,6 +41,8 @@ class TreeEnsemble:
         "xgboost", "lightgbm" or "scikit-learn".
     categories : mapping of column index to labels
         For columns that were labels at training: code k stands for the k-th label.
+    background : Background, optional
+        What contributions are measured against; see `against`.
 
     Raises
     ------
@@ -56,6 +58,7 @@ class TreeEnsemble:
     made_by: str
     categories: tuple[tuple[int, tuple[object, ...]], ...] = ()
     exact: bool = True
+    background: Background | None = None
 
     def __post_init__(self) -> None:
         check_nodes(self.nodes, len(self.feature_names), len(self.offset))
@@ -87,18 +90,34 @@ class TreeEnsemble:
         return self.link.margin_of(np.asarray(scores, dtype=np.float64))
 
     def explain(self, X: Floats) -> Explanation:
-        """Return exact path-dependent Shapley values: the trees' own covers stand for the background."""
+        """Return exact Shapley values: against the background if there is one, else against the trees' own covers."""
         X = check_matrix(X, self.feature_names)
-        prepared = prepare(self)
-        contributions = explain_by_paths(self.nodes, prepared, X, self.n_outputs)
+        if self.background is not None:
+            base, method = self.background.base, "tree_interventional"
+            contributions = explain_against(self.nodes, self.background, X, self.n_outputs)
+        else:
+            prepared = prepare(self.digest, self.nodes, self.offset, len(self.feature_names))
+            base, method = prepared.base, "tree_path_dependent"
+            contributions = prepared.explain(self.nodes, X)
         return Explanation(
             contributions=contributions[:, :, 0] if self.n_outputs == 1 else contributions,
-            base=prepared.base[0] if self.n_outputs == 1 else prepared.base,
+            base=base[0] if self.n_outputs == 1 else base,
             scores=self._shaped(sum_leaves(self.nodes, X, self.offset)),
             feature_names=self.feature_names,
             unit=self.unit,
-            method="tree_path_dependent",
+            method=method,
         )
+
+    def against(self, background: Floats) -> TreeEnsemble:
+        """Return this ensemble explained against background rows, exactly, instead of the trees' own covers.
+
+        Raises
+        ------
+        Malformed
+            For a background without rows or of another width.
+        """
+        rows = check_matrix(background, self.feature_names)
+        return replace(self, background=against_rows(self.nodes, self.offset, self.digest, rows))
 
     @cached_property
     def steps(self) -> Steps:

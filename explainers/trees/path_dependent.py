@@ -235,9 +235,7 @@ def _one_by_one(
                 else:
                     n = node[s]
                     side = np.int64(
-                        goes_left(
-                            value, t, rule[s], default_left[s], set_start[n], set_words[n], listed_left[n], sets
-                        )
+                        goes_left(value, t, rule[s], default_left[s], set_start[n], set_words[n], listed_left[n], sets)
                     )
                 left_side[d] = side
                 if not has_leaf[s]:

@@ -330,7 +330,7 @@ def _look_up_in_blocks(
     phi = np.zeros((n_outputs, n_features, BLOCK), dtype=np.float64)
     side = np.ones((most, BLOCK), dtype=np.int32)
     pattern = np.full((most, BLOCK), -1, dtype=np.int32)
-    index = np.zeros(BLOCK, dtype=np.int32)
+    index = np.zeros(BLOCK, dtype=np.uint32)
     for first in range(0, n_rows, BLOCK):
         rows = min(BLOCK, n_rows - first)
         for i in range(rows):
@@ -357,29 +357,32 @@ def _look_up_in_blocks(
             for g in range(group_start[tree], group_start[tree + 1]):
                 hang, on_left, bit = group_hang[g, 0], np.int32(group_hang[g, 1]), np.int32(group_hang[g, 2])
                 mask = np.int32((1 << group_path[g]) - 1)
-                columns = np.int32(group_columns[g])
+                columns = np.uint32(group_columns[g])
                 up, up_side = pattern[hang], side[hang]
                 for b in range(BLOCK):
-                    index[b] = (up[b] & ~((up_side[b] ^ on_left) << bit)) & mask
+                    index[b] = np.uint32((up[b] & ~((up_side[b] ^ on_left) << bit)) & mask)
                 for k in range(group_splits[g]):
-                    x, t, default, n = XT[node_feature[g, k]], node_threshold[g, k], node_default[g, k], group_node[g, k]
-                    shift = np.int32(group_path[g] + k)
+                    x, t, default, n = (
+                        XT[node_feature[g, k]],
+                        node_threshold[g, k],
+                        node_default[g, k],
+                        group_node[g, k],
+                    )
+                    shift = np.uint32(group_path[g] + k)
                     if plain or rule[n] == 0:
                         for b in range(BLOCK):
-                            index[b] |= np.int32((x[b] <= t) | (default & (x[b] != x[b]))) << shift
+                            index[b] |= np.uint32((x[b] <= t) | (default & (x[b] != x[b]))) << shift
                     else:
                         for b in range(BLOCK):
-                            at = goes_left(
-                                x[b], t, rule[n], default, set_start[n], set_words[n], listed_left[n], sets
-                            )
-                            index[b] |= np.int32(at) << shift
+                            at = goes_left(x[b], t, rule[n], default, set_start[n], set_words[n], listed_left[n], sets)
+                            index[b] |= np.uint32(at) << shift
                 for b in range(BLOCK):
                     index[b] *= columns
                 lines = table[table_start[g] : table_start[g + 1]]
                 for c in range(columns):
-                    to = mine[group_features[g, c]]
+                    to, column = mine[group_features[g, c]], lines[c:]
                     for b in range(BLOCK):
-                        to[b] += lines[index[b] + c]
+                        to[b] += column[index[b]]
         for i in range(rows):
             for f in range(n_features):
                 for o in range(n_outputs):
@@ -419,43 +422,52 @@ def _look_up_one_by_one(
     most = 1
     for tree in range(len(output)):
         most = max(most, 1 + upper_start[tree + 1] - upper_start[tree])
-    side = np.ones(most, dtype=np.int64)
-    pattern = np.full(most, -1, dtype=np.int64)
+    # unsigned throughout: numba then indexes without asking for negative numbers
+    side = np.ones(most, dtype=np.uint64)
+    pattern = np.full(most, 0xFFFFFFFF, dtype=np.uint64)
+    one = np.uint64(1)
     for i in range(X.shape[0]):
         x = X[i]
         for tree in range(len(output)):
             to = out[i, :, output[tree]]
             for u in range(upper_start[tree], upper_start[tree + 1]):
-                place = u - upper_start[tree] + 1
-                hang = upper_hang[u, 0]
-                pattern[place] = pattern[hang] & ~((side[hang] ^ upper_hang[u, 1]) << upper_hang[u, 2])
-                value, t, default = x[upper_feature[u]], upper_threshold[u], upper_default[u]
+                place = np.uint64(u - upper_start[tree] + 1)
+                hang, on_left, bit = (
+                    np.uint64(upper_hang[u, 0]),
+                    np.uint64(upper_hang[u, 1]),
+                    np.uint64(upper_hang[u, 2]),
+                )
+                pattern[place] = pattern[hang] & ~((side[hang] ^ on_left) << bit)
+                value, t, default = x[np.uint64(upper_feature[u])], upper_threshold[u], upper_default[u]
                 if plain:
-                    side[place] = (value <= t) | (default & (value != value))
+                    side[place] = np.uint64((value <= t) | (default & (value != value)))
                 else:
                     n = upper_node[u]
-                    side[place] = goes_left(
-                        value, t, rule[n], default, set_start[n], set_words[n], listed_left[n], sets
-                    )
+                    at = goes_left(value, t, rule[n], default, set_start[n], set_words[n], listed_left[n], sets)
+                    side[place] = np.uint64(at)
             for g in range(group_start[tree], group_start[tree + 1]):
-                hang = group_hang[g, 0]
-                path = group_path[g]
-                index = (pattern[hang] & ~((side[hang] ^ group_hang[g, 1]) << group_hang[g, 2])) & ((1 << path) - 1)
+                hang, on_left, bit = (
+                    np.uint64(group_hang[g, 0]),
+                    np.uint64(group_hang[g, 1]),
+                    np.uint64(group_hang[g, 2]),
+                )
+                path = np.uint64(group_path[g])
+                index = (pattern[hang] & ~((side[hang] ^ on_left) << bit)) & ((one << path) - one)
+                bits = np.uint64(0)
                 if plain:
-                    bits = 0
                     for k in range(SPLITS):
-                        value, t = x[node_feature[g, k]], node_threshold[g, k]
-                        bits |= ((value <= t) | (node_default[g, k] & (value != value))) << k
-                    bits &= (1 << group_splits[g]) - 1
+                        value, t = x[np.uint64(node_feature[g, k])], node_threshold[g, k]
+                        bits |= np.uint64((value <= t) | (node_default[g, k] & (value != value))) << np.uint64(k)
+                    bits &= (one << np.uint64(group_splits[g])) - one
                 else:
-                    bits = 0
                     for k in range(group_splits[g]):
                         n = group_node[g, k]
                         at = goes_left(
                             x[node_feature[g, k]], node_threshold[g, k], rule[n], node_default[g, k],
                             set_start[n], set_words[n], listed_left[n], sets,
                         )  # fmt: skip
-                        bits |= np.int64(at) << k
-                line = table_start[g] + (index | (bits << path)) * group_columns[g]
-                for c in range(group_columns[g]):
-                    to[group_features[g, c]] += table[line + c]
+                        bits |= np.uint64(at) << np.uint64(k)
+                columns = np.uint64(group_columns[g])
+                line = np.uint64(table_start[g]) + (index | (bits << path)) * columns
+                for c in range(columns):
+                    to[np.uint64(group_features[g, c])] += table[line + c]

@@ -21,9 +21,8 @@ the split times one constant per state of the split.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -34,22 +33,6 @@ from explainers.trees.nodes import Nodes
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 Singles = npt.NDArray[np.float32]
-
-REMEMBERED = 8
-"""How many prepared models are kept in memory."""
-
-
-class HasNodes(Protocol):
-    """What preparation needs of an ensemble."""
-
-    @property
-    def nodes(self) -> Nodes: ...
-    @property
-    def offset(self) -> Floats: ...
-    @property
-    def digest(self) -> str: ...
-    @property
-    def feature_names(self) -> tuple[str, ...]: ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -79,8 +62,6 @@ class Prepared:
         For the edge into the split: the factor of P, and the coefficient of H in the contribution.
     leaf_give, leaf_sum : float32 arrays of shape (n_splits, 3, width)
         For the leaves below: what P contributes to the split's feature, and to H.
-    base : float array of shape (n_outputs,)
-        Cover-weighted mean of the model.
     tree_start : int array of shape (n_trees + 1,)
         Where the splits of each tree begin.
     tree_width : int array of shape (n_trees,)
@@ -104,7 +85,6 @@ class Prepared:
     give: Singles
     leaf_give: Singles
     leaf_sum: Singles
-    base: Floats
     tree_start: npt.NDArray[np.int64]
     tree_width: Ints
     weights: Singles
@@ -117,22 +97,8 @@ class Prepared:
         return sum(a.nbytes for a in vars(self).values() if isinstance(a, np.ndarray))
 
 
-_MEMORY: OrderedDict[str, Prepared] = OrderedDict()
-
-
-def prepare(ensemble: HasNodes) -> Prepared:
-    """Return the preparation of an ensemble, remembered by the digest of its artifact."""
-    key = f"{ensemble.digest}:{len(ensemble.feature_names)}"
-    found = _MEMORY.get(key)
-    if found is None:
-        found = _MEMORY[key] = make_prepared(ensemble.nodes, ensemble.offset, len(ensemble.feature_names))
-        while len(_MEMORY) > REMEMBERED:
-            _MEMORY.popitem(last=False)
-    return found
-
-
-def make_prepared(nodes: Nodes, offset: Floats, n_features: int) -> Prepared:
-    """Prepare the nodes of an ensemble; `prepare` remembers what this makes."""
+def make_prepared(nodes: Nodes, n_features: int) -> Prepared:
+    """Return the splits of all trees with their constants."""
     n_trees = len(nodes.roots)
     tree_start = np.zeros(n_trees + 1, dtype=np.int64)
     distinct = np.zeros(n_trees, dtype=np.int32)
@@ -144,10 +110,8 @@ def make_prepared(nodes: Nodes, offset: Floats, n_features: int) -> Prepared:
     ints: dict[str, Ints] = {k: np.zeros(n, np.int32) for k in ("node", "depth", "above", "leaf_above", "exits")}
     flags = {k: np.zeros(n, np.bool_) for k in ("from_left", "has_leaf")}
     constants = {k: np.zeros((n, 3, width), np.float32) for k in ("grow", "give", "leaf_give", "leaf_sum")}
-    base = offset.copy()
     _lay_splits(
         nodes.roots,
-        nodes.output,
         nodes.left,
         nodes.right,
         nodes.feature,
@@ -157,7 +121,6 @@ def make_prepared(nodes: Nodes, offset: Floats, n_features: int) -> Prepared:
         tree_width,
         points,
         deepest,
-        base,
         *ints.values(),
         *flags.values(),
         *constants.values(),
@@ -168,7 +131,6 @@ def make_prepared(nodes: Nodes, offset: Floats, n_features: int) -> Prepared:
         threshold=nodes.threshold[at],
         rule=nodes.rule[at],
         default_left=nodes.default_left[at],
-        base=base,
         tree_start=tree_start,
         tree_width=tree_width,
         weights=weights,
@@ -186,6 +148,31 @@ def make_prepared(nodes: Nodes, offset: Floats, n_features: int) -> Prepared:
         leaf_give=constants["leaf_give"],
         leaf_sum=constants["leaf_sum"],
     )
+
+
+def cover_mean(nodes: Nodes, offset: Floats) -> Floats:
+    """Return offset plus the cover-weighted mean of every tree, shape (n_outputs,): the base of its contributions."""
+    base = offset.copy()
+    _add_means(nodes.roots, nodes.output, nodes.left, nodes.right, nodes.cover, nodes.value, base)
+    return base
+
+
+@compiled()
+def _add_means(roots: Any, output: Any, left: Any, right: Any, cover: Any, value: Any, base: Any) -> None:
+    stack = np.empty(2048, dtype=np.int64)
+    reach = np.empty(2048, dtype=np.float64)
+    for tree in range(len(roots)):
+        stack[0], reach[0], top = roots[tree], 1.0, 1
+        while top:
+            top -= 1
+            node, share = stack[top], reach[top]
+            if left[node] < 0:
+                base[output[tree]] += value[node] * share
+                continue
+            known = cover[node] > 0
+            stack[top], reach[top] = right[node], share * (cover[right[node]] / cover[node] if known else 0.5)
+            stack[top + 1], reach[top + 1] = left[node], share * (cover[left[node]] / cover[node] if known else 0.5)
+            top += 2
 
 
 def _quadrature(tree_width: Ints, width: int) -> tuple[Floats, Singles]:
@@ -251,7 +238,6 @@ def _factors(t: float, r: float, before: float, repeated: bool) -> tuple[float, 
 @compiled()
 def _lay_splits(
     roots: Any,
-    output: Any,
     left: Any,
     right: Any,
     feature: Any,
@@ -261,7 +247,6 @@ def _lay_splits(
     tree_width: Any,
     points: Any,
     deepest: int,
-    base: Any,
     node_of: Any,
     depth_of: Any,
     above_of: Any,
@@ -274,18 +259,15 @@ def _lay_splits(
     leaf_give: Any,
     leaf_sum: Any,
 ) -> None:
-    """Write the splits of every tree in pre-order with their constants, and the cover-weighted mean."""
+    """Write the splits of every tree in pre-order with their constants."""
     stack = np.empty(2 * deepest + 4, dtype=np.int64)
     parents = np.empty(2 * deepest + 4, dtype=np.int64)
     depths = np.empty(2 * deepest + 4, dtype=np.int64)
     path = np.empty(deepest + 2, dtype=np.int64)  # feature of the edge into each depth
     kept = np.empty(deepest + 2, dtype=np.float64)  # product of the ratios of that feature down to here
-    reach = np.empty(deepest + 2, dtype=np.float64)  # share of the cover that arrives at each depth
     for tree in range(len(roots)):
         s, q = tree_start[tree], tree_width[tree]
-        reach[0] = 1.0
         if left[roots[tree]] < 0:
-            base[output[tree]] += value[roots[tree]]
             continue
         stack[0], parents[0], depths[0], top = roots[tree], -1, 0, 1
         while top:
@@ -301,7 +283,6 @@ def _lay_splits(
                 path[depth] = feature[parent]
                 before = kept[above] if above else 1.0
                 kept[depth] = before * share
-                reach[depth] = reach[depth - 1] * share
                 above_of[s], from_left[s] = above, left[parent] == node
                 for k in range(q):
                     g0, g1, g2, c1, c2 = _factors(points[tree, k], kept[depth], before, above > 0)
@@ -325,7 +306,6 @@ def _lay_splits(
                 has_leaf[s] = True
                 v = value[child]
                 share = cover[child] / cover[node] if cover[node] > 0 else 0.5
-                base[output[tree]] += v * reach[depth] * share
                 side, other = (2, 1) if is_left else (1, 2)
                 for k in range(q):
                     g0, g1, g2, c1, c2 = _factors(points[tree, k], before * share, before, above > 0)

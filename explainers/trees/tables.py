@@ -231,9 +231,7 @@ def _against_covers(m: int, v: float, ratio: Any, points: Any, weights: Any, con
 
 
 @compiled()
-def _against_background(
-    m: int, v: float, present: Any, times: Any, kinds: int, orders: Any, contribution: Any
-) -> None:
+def _against_background(m: int, v: float, present: Any, times: Any, kinds: int, orders: Any, contribution: Any) -> None:
     """Write the interventional contributions of one leaf: row and background row each meet some features.
 
     A leaf counts only if every feature is met by one of the two. Those met by the row alone (a of them) must

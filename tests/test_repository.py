@@ -223,6 +223,11 @@ class TestDocumentation:
     def test_the_rulebook_limits_only_checks_that_exist(self, check: str) -> None:
         assert check in {known.name for known in CHECKS}
 
+    def test_every_decision_record_is_listed(self) -> None:
+        records = sorted(path.name for path in (REPOSITORY / "docs" / "decisions").glob("0*.md"))
+        listed = re.findall(r"\]\((0[\w-]+\.md)\)", read(REPOSITORY / "docs" / "decisions" / "index.md"))
+        assert listed == records
+
     def test_the_changelog_knows_this_version(self) -> None:
         assert f"\n## {PROJECT['version']}" in read(REPOSITORY / "CHANGELOG.md")
 

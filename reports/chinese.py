@@ -19,18 +19,28 @@ class ChineseParagraph(Paragraph):
         _handleBulletWidth(self.bulletText, self.style, widths)
         if getattr(self, "_splitpara", 0) and hasattr(self, "blPara"):
             return self.blPara
-        glyphs = [cjkU(character, frag, "utf-8") for frag in self.frags for character in frag.text]
         lines: list[Any] = []
-        start = 0
-        while start < len(glyphs):
-            room = widths[min(len(lines), len(widths) - 1)]
-            end = _line_end(glyphs, start, room)
-            used = sum(glyph.width for glyph in glyphs[start:end])
-            lines.append(makeCJKParaLine(glyphs[start:end], room, used, room - used, False, False))
-            start = end
-            while start < len(glyphs) and glyphs[start] == " ":
-                start += 1
+        for glyphs in _parts(self.frags):
+            start = 0
+            while start < len(glyphs):
+                room = widths[min(len(lines), len(widths) - 1)]
+                end = _line_end(glyphs, start, room)
+                used = sum(glyph.width for glyph in glyphs[start:end])
+                lines.append(makeCJKParaLine(glyphs[start:end], room, used, room - used, end == len(glyphs), False))
+                start = end
+                while start < len(glyphs) and glyphs[start] == " ":
+                    start += 1
         return ParaLines(kind=1, lines=lines)
+
+
+def _parts(frags: list[Any]) -> list[list[Any]]:
+    """Return the characters of a paragraph with their width and style, in parts that begin on a new line."""
+    parts: list[list[Any]] = [[]]
+    for frag in frags:
+        if getattr(frag, "lineBreak", False):
+            parts.append([])
+        parts[-1].extend(cjkU(character, frag, "utf-8") for character in frag.text)
+    return parts
 
 
 def _line_end(glyphs: list[Any], start: int, room: float) -> int:

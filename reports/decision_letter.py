@@ -141,7 +141,7 @@ def _because(pages: Pages, figures: DecisionFigures) -> None:
         for row, each in zip(rows, leading, strict=True):
             exact = 0.0 if each.contribution is None else each.contribution.low
             row.append(say(language, "number.signed", value=exact))
-    pages.table(head, rows, [32, 18, 20, 16, 14], right="lllrr")
+    pages.table(head, rows, [30, 17, 24, 15, 14], right="lllrr")
     if figures.method.startswith(SAMPLED):
         pages.write(say(language, "because.error", method=figures.method), "small")
 

@@ -66,7 +66,7 @@ def styles_for(language: Language) -> Styles:
     air = 1.08 if language == "zh" else 1.0
 
     def style(name: str, size: float, leading: float, **more: Any) -> ParagraphStyle:
-        made = {"fontName": REGULAR, "textColor": HexColor(INK), "wordWrap": wrap, "splitLongWords": 1, **more}
+        made = {"fontName": REGULAR, "bulletFontName": REGULAR, "textColor": HexColor(INK), "wordWrap": wrap, "splitLongWords": 1, **more}
         return ParagraphStyle(name, fontSize=size, leading=leading * air, **made)
 
     return Styles(

@@ -142,7 +142,7 @@ def tradeoff(pages: Pages, figures: ModelFigures) -> None:
     """What another threshold would cost."""
     language = pages.language
     found = figures.performance
-    pages.section(say(language, "tradeoff.title"), room=108 if found and found.curve else 42)
+    pages.section(say(language, "tradeoff.title"), room=104 if found and found.curve else 42)
     if found is None or not found.curve:
         pages.note(say(language, "tradeoff.none"), tone="open")
         return
@@ -282,7 +282,9 @@ def weight_caps(pages: Pages, figures: ModelFigures) -> None:
     if not figures.caps:
         pages.note(say(language, "caps.none"))
         return
-    pages.write(say(language, "caps.text") + say(language, "list.after") + say(language, f"caps.{figures.on_exceed}"))
+    pages.write(
+        say(language, "caps.text") + say(language, "list.after") + name_of(language, "exceed", figures.on_exceed)
+    )
     rows = [_cap_row(_capped_name(cap, figures, language), cap, language) for cap in figures.caps]
     if figures.caps_total is not None:
         rows.append(_cap_row(say(language, "caps.together"), figures.caps_total, language))

@@ -166,8 +166,9 @@ class Pages:
         self.add(Note([self.text(each, "cell") for each in words], tone))
 
     def code(self, words: str) -> None:
-        """Add a command or a digest, breaking anywhere."""
-        self.add(self.text(words, "code"))
+        """Add a command, a digest or a signed note, line by line, breaking anywhere."""
+        lines = "<br/>".join(self.setter.markup(line) for line in words.splitlines() if line.strip())
+        self.add(ChineseParagraph(lines, self.styles.code))
 
     def finish(self) -> bytes:
         """Return the document. What the fonts lacked is said at its end."""

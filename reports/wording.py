@@ -74,7 +74,7 @@ def as_number(value: float, digits: int = 4) -> str:
 
     Examples
     --------
-    >>> [as_number(x) for x in (1234567.0, 12.3456, -0.00012345, 40.0, float("nan"))]
+    >>> [as_number(x) for x in (1234567.0, 12.3456, -0.00012346, 40.0, float("nan"))]
     ['1,234,567', '12.35', '−0.0001235', '40', '–']
     """
     if not math.isfinite(value):

@@ -16,7 +16,6 @@ from reports.charts.rows import rows_of
 from reports.charts.scene import (
     ALARM_TINT,
     FAINT,
-    GRID,
     INK,
     MARK,
     PAPER,
@@ -81,7 +80,7 @@ def flip_lines(flips: Sequence[Flip], *, language: Language, width: float = 480.
     Up to the nearest flip the verdict is known on both sides of the case; just beyond it, it is the other one.
     Further out it may flip again, so nothing is tinted there.
     """
-    entries = (*_sides(language), (GRID, say(language, "chart.further_out")))
+    entries = (*_sides(language), (PAPER, say(language, "chart.further_out")))
     top = 14.0 + 12.0 * legend_lines(entries, width)
     rows = rows_of([_with_unit(flip) for flip in flips], top=top, most_room=0.34 * width, least=40.0)
     left, right = rows.room + 14, width - 10
@@ -151,9 +150,7 @@ def _with_unit(flip: Flip) -> str:
 def _band(flip: Flip, scale: Scale, y: float, language: Language) -> tuple[Shape, ...]:
     """Return the range of one feature with its tints, the case above the line and the flip below it."""
     shapes = [_piece(a, b, y, fill) for a, b, fill in _pieces(flip, scale)]
-    shapes.append(
-        Rect(x=scale.start, y=y - 5, width=scale.end - scale.start, height=10, stroke=FAINT, stroke_width=0.5)
-    )
+    shapes.append(Rect(x=scale.start, y=y - 5, width=scale.end - scale.start, height=10, stroke=SOFT, stroke_width=0.5))
     if flip.value is None:
         here, x = say(language, "chart.here_missing"), scale.start
     elif flip.value == (flip.low, flip.high):
@@ -182,13 +179,13 @@ def _pieces(flip: Flip, scale: Scale) -> tuple[tuple[float, float, str], ...]:
         return ((start, end, now),)
     at = (scale(flip.flips_at[0]) + scale(flip.flips_at[1])) / 2
     if flip.value is None or flip.value == (flip.low, flip.high):
-        return ((start, end, GRID),)
+        return ((start, end, PAPER),)
     middle = (scale(flip.value[0]) + scale(flip.value[1])) / 2
     reach = abs(at - middle)
     stub = 0.06 * (end - start) * (1 if at >= middle else -1)
     beyond = sorted((at, min(max(at + stub, start), end)))
     return (
-        (start, end, GRID),
+        (start, end, PAPER),
         (max(start, middle - reach), min(end, middle + reach), now),
         (beyond[0], beyond[1], other),
     )

@@ -13,16 +13,17 @@ from reports.charts.measure import lines_of, width_of
 Point: TypeAlias = tuple[float, float]
 Anchor: TypeAlias = Literal["start", "middle", "end"]
 
-# Dark blue against light orange: apart for every common colour blindness, and dark against light in grey.
+# Blue against orange: apart for every common colour blindness. Solid, the alarm is the lighter of the two; as a
+# tint it is the darker one; white is what nobody knows. So both readings survive a grey printer.
 INK = "#1B2733"
 SOFT = "#5B6875"
 FAINT = "#C9D1D9"
 GRID = "#E6EAEE"
 PAPER = "#FFFFFF"
 QUIET = "#1F4E79"
-QUIET_TINT = "#C7D9EA"
+QUIET_TINT = "#DCE8F3"
 ALARM = "#E08A00"
-ALARM_TINT = "#FBE3BE"
+ALARM_TINT = "#F3BC66"
 MARK = "#000000"
 
 

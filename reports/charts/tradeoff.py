@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reports.charts.axes import Scale, x_axis, y_axis
 from reports.charts.measure import lines_of, width_of
-from reports.charts.scene import ALARM, FAINT, QUIET, SOFT, Drawing, Label, Line, Shape, diamond, paragraph
+from reports.charts.scene import ALARM, FAINT, PAPER, QUIET, SOFT, Drawing, Label, Line, Rect, Shape, diamond, paragraph
 from reports.wording import Language, say
 
 
@@ -21,7 +21,7 @@ class Choice:
 
 
 def tradeoff_curve(
-    choices: Sequence[Choice], *, chosen: Choice | None, language: Language, width: float = 400.0, height: float = 212.0
+    choices: Sequence[Choice], *, chosen: Choice | None, language: Language, width: float = 400.0, height: float = 186.0
 ) -> Drawing:
     """Return the curve. Down is fewer missed, left is fewer false alarms; chance is the dashed diagonal."""
     left, top, right, bottom = 40.0, 24.0, width - 12.0, height - 34.0
@@ -68,6 +68,13 @@ def _chosen(chosen: Choice, across: Scale, up: Scale, language: Language) -> tup
     at_y = max(y - 30 - 10.2 * len(lines), up.end + 12)
     return (
         Line(points=((x, y), (max(at_x + 2, x), at_y + 10.2 * (len(lines) - 1) + 4)), stroke=SOFT, width=0.7),
+        Rect(
+            x=at_x - 3,
+            y=at_y - 9,
+            width=max(width_of(line, 8) for line in lines) + 6,
+            height=10.2 * len(lines) + 4,
+            fill=PAPER,
+        ),
         diamond(x, y, 5.5, fill=ALARM, stroke="#000000"),
         *paragraph(words, x=at_x, y=at_y, room=room),
     )

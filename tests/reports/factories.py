@@ -306,7 +306,7 @@ def a_verdict(**changed: Any) -> VerdictFacts:
 
 
 def a_log(size: int = 18204) -> LogFacts:
-    note = f"mingjing.example/plant-07\n{size}\nn4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=\n\n— mingjing.example 2n0W9wQ0"
+    note = f"mingjing.example/plant-07\n{size}\nn4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg=\n\n— mingjing 2n0W9wQ0"
     return LogFacts(root=ROOT, size=size, time=PREPARED, checkpoint=note)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import Malformed
-from policies.impact_matrix import Floor, ImpactMatrix, assess
+from policies.impact_matrix import Assessment, Floor, ImpactMatrix, assess
 from policies.rulebook import read_rulebook
 from policies.tiers import Tier
 from tests.policies.factories import a_matrix, a_question, a_sentence, answers_to, matrices
@@ -126,6 +128,12 @@ class TestJson:
             "decides": True,
             "says": {"en": "harm? injury: 2 points", "zh": "（harm?）（injury）：2 分"},
         }
+
+
+class TestKept:
+    @given(matrices().flatmap(lambda matrix: answers_to(matrix).map(lambda answers: assess(matrix, answers))))
+    def test_an_assessment_is_read_back_as_it_was(self, found: Assessment) -> None:
+        assert Assessment.from_json(json.loads(json.dumps(found.as_json()))) == found
 
 
 def graver(draw: st.DrawFn, matrix: ImpactMatrix, answers: dict[str, str]) -> dict[str, str]:

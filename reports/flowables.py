@@ -66,7 +66,14 @@ def styles_for(language: Language) -> Styles:
     air = 1.08 if language == "zh" else 1.0
 
     def style(name: str, size: float, leading: float, **more: Any) -> ParagraphStyle:
-        made = {"fontName": REGULAR, "bulletFontName": REGULAR, "textColor": HexColor(INK), "wordWrap": wrap, "splitLongWords": 1, **more}
+        made = {
+            "fontName": REGULAR,
+            "bulletFontName": REGULAR,
+            "textColor": HexColor(INK),
+            "wordWrap": wrap,
+            "splitLongWords": 1,
+            **more,
+        }
         return ParagraphStyle(name, fontSize=size, leading=leading * air, **made)
 
     return Styles(
@@ -307,6 +314,7 @@ def plain_table(rows: Sequence[Sequence[Cell]], widths: Sequence[float]) -> Long
     made.setStyle(
         TableStyle(
             [
+                ("FONT", (0, 0), (-1, -1), REGULAR, 8.2, 11.2),
                 ("VALIGN", (0, 0), (-1, -1), "TOP"),
                 ("LINEBELOW", (0, 0), (-1, -1), 0.4, HexColor(FAINT)),
                 ("LEFTPADDING", (0, 0), (0, -1), 0),

@@ -64,13 +64,40 @@ def explain(
     >>> why.contributions.tolist(), float(why.base), why.method
     ([[-1.0, 0.0]], 2.0, 'tree_path_dependent')
     """
-    predictor = predictor_of(model, X if background is None else background, feature_names=feature_names, seed=seed)
+    try:
+        predictor = predictor_of(model, X if background is None else background, feature_names=feature_names, seed=seed)
+    except Malformed as refusal:
+        found = _last_resort(model, X)
+        if found is None:
+            raise refusal
+        return found
     predictor = _named(predictor, X, feature_names)
     categories = getattr(predictor, "categories", ())
     matrix = as_matrix(X, predictor.feature_names, categories)
     if background is not None and hasattr(predictor, "against"):
         return _explained(predictor.against(as_matrix(background, predictor.feature_names, categories)), matrix)
     return _explained(predictor, matrix)
+
+
+def _last_resort(model: Any, X: object) -> Explanation | None:
+    """Return what shap says about a booster whose form is not read here; None when it cannot say anything sound."""
+    if type(model).__module__.partition(".")[0] not in ("xgboost", "lightgbm"):
+        return None
+    from explainers.shap_fallback import explain_with_shap
+
+    names = [str(name) for name in _names_of(model)]
+    try:
+        return explain_with_shap(model, as_matrix(X, names), tuple(names))
+    except Exception:  # noqa: BLE001  # whatever shap stumbles over, the first refusal says it better
+        return None
+
+
+def _names_of(model: Any) -> Sequence[object]:
+    booster = model.get_booster() if hasattr(model, "get_booster") else getattr(model, "booster_", model)
+    if hasattr(booster, "feature_name"):
+        names: Sequence[object] = booster.feature_name()
+        return names
+    return booster.feature_names or [f"f{i}" for i in range(booster.num_features())]
 
 
 def _explained(predictor: Predictor, matrix: Floats) -> Explanation:

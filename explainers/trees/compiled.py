@@ -1,11 +1,14 @@
-"""How the kernels are compiled: once, kept beside the package, or only in memory where that is read-only."""
+"""How the kernels are compiled and spread over threads; compiled once, kept on disk where there is a place."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 import numba
+import numpy as np
+import numpy.typing as npt
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -25,3 +28,18 @@ def compiled(**options: Any) -> Callable[[Kernel], Kernel]:
         return made
 
     return decorate
+
+
+FEWEST = 256
+"""Rows below which a second thread costs more than it brings."""
+
+
+def in_threads(
+    function: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]], X: npt.NDArray[np.float64], threads: int
+) -> npt.NDArray[np.float64]:
+    """Return `function(X)`, rows dealt out to threads in equal parts; kernels release the interpreter's lock."""
+    parts = min(threads, len(X) // FEWEST)
+    if parts < 2:
+        return function(X)
+    with ThreadPoolExecutor(parts) as pool:
+        return np.concatenate(list(pool.map(function, np.array_split(X, parts))))

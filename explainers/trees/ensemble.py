@@ -12,6 +12,7 @@ from explainers.explanation import Explanation
 from explainers.links import Link
 from explainers.matrix import check_matrix
 from explainers.trees.background import Background, against_rows, explain_against
+from explainers.trees.compiled import in_threads
 from explainers.trees.nodes import CATEGORIES, ZERO_IS_MISSING, Nodes, check_nodes
 from explainers.trees.preparation import prepare
 from explainers.trees.routes import sum_leaves
@@ -89,16 +90,22 @@ class TreeEnsemble:
         """Return the margins of these scores."""
         return self.link.margin_of(np.asarray(scores, dtype=np.float64))
 
-    def explain(self, X: Floats) -> Explanation:
-        """Return exact Shapley values: against the background if there is one, else against the trees' own covers."""
+    def explain(self, X: Floats, *, threads: int = 1) -> Explanation:
+        """Return exact Shapley values: against the background if there is one, else against the trees' own covers.
+
+        The same row gives the same bits alone, among others and with any number of threads.
+        """
         X = check_matrix(X, self.feature_names)
         if self.background is not None:
-            base, method = self.background.base, "tree_interventional"
-            contributions = explain_against(self.nodes, self.background, X, self.n_outputs)
+            background = self.background
+            base, method = background.base, "tree_interventional"
+            contributions = in_threads(
+                lambda rows: explain_against(self.nodes, background, rows, self.n_outputs), X, threads
+            )
         else:
             prepared = prepare(self.digest, self.nodes, self.offset, len(self.feature_names))
             base, method = prepared.base, "tree_path_dependent"
-            contributions = prepared.explain(self.nodes, X)
+            contributions = in_threads(lambda rows: prepared.explain(self.nodes, rows), X, threads)
         return Explanation(
             contributions=contributions[:, :, 0] if self.n_outputs == 1 else contributions,
             base=base[0] if self.n_outputs == 1 else base,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,47 @@ class Nodes:
 
     def __len__(self) -> int:
         return len(self.left)
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether every split is a threshold with a default side."""
+        return bool((self.rule == NAN_BY_DEFAULT).all())
+
+    @cached_property
+    def steps_down(self) -> StepsDown:
+        """The nodes in the form in which rows walk down; asked for only after the nodes were checked."""
+        leaf = self.left < 0
+        here = np.arange(len(self))
+        level, depth = self.roots.astype(np.int64), np.zeros(len(self.roots), dtype=np.int32)
+        tree = np.arange(len(self.roots))
+        for step in range(MOST_DEPTH + 1):
+            depth[tree] = step
+            inner = ~leaf[level]
+            level, tree = level[inner], tree[inner]
+            level, tree = np.concatenate([self.left[level], self.right[level]]), np.concatenate([tree, tree])
+            if not len(level):
+                break
+        kids = np.stack([np.where(leaf, here, self.right), np.where(leaf, here, self.left)], axis=1)
+        return StepsDown(
+            depth=depth,
+            kids=kids.astype(np.uint32),
+            feature=np.where(leaf, 0, self.feature).astype(np.uint32),
+            threshold=self.threshold,
+            default=self.default_left,
+            value=self.value,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class StepsDown:
+    """Nodes for walking: `kids[n]` is (right, left), a leaf being its own; `depth` has one entry per tree."""
+
+    depth: Ints
+    kids: npt.NDArray[np.uint32]
+    feature: npt.NDArray[np.uint32]
+    threshold: Floats
+    default: npt.NDArray[np.bool_]
+    value: Floats
 
 
 def check_nodes(nodes: Nodes, n_features: int, n_outputs: int) -> None:

@@ -80,7 +80,7 @@ def group_trees(nodes: Nodes) -> Groups | None:
     upper_start = np.zeros(n_trees + 1, dtype=np.int64)
     group_start = np.zeros(n_trees + 1, dtype=np.int64)
     below = np.zeros(len(nodes), dtype=np.int64)
-    size = _count(nodes.roots, nodes.left, nodes.right, nodes.feature, below, upper_start, group_start)
+    size = int(_count(nodes.roots, nodes.left, nodes.right, nodes.feature, below, upper_start, group_start))
     if size * 4 > MOST_BYTES or size < 0:
         return None
     n, g = int(upper_start[-1]), int(group_start[-1])
@@ -125,7 +125,7 @@ class PatternTables:
     def nbytes(self) -> int:
         """Bytes held by the tables and all around them."""
         own = sum(a.nbytes for a in vars(self).values() if isinstance(a, np.ndarray))
-        return own + sum(a.nbytes for a in vars(self.groups).values())
+        return int(own + sum(a.nbytes for a in vars(self.groups).values()))
 
 
 def with_table(nodes: Nodes, groups: Groups, table: npt.NDArray[np.float32]) -> PatternTables:
@@ -428,6 +428,9 @@ def _look_up_one_by_one(
     one = np.uint64(1)
     for i in range(X.shape[0]):
         x = X[i]
+        complete = plain
+        for f in range(len(x)):
+            complete &= x[f] == x[f]
         for tree in range(len(output)):
             to = out[i, :, output[tree]]
             for u in range(upper_start[tree], upper_start[tree + 1]):
@@ -439,7 +442,9 @@ def _look_up_one_by_one(
                 )
                 pattern[place] = pattern[hang] & ~((side[hang] ^ on_left) << bit)
                 value, t, default = x[np.uint64(upper_feature[u])], upper_threshold[u], upper_default[u]
-                if plain:
+                if complete:
+                    side[place] = np.uint64(value <= t)
+                elif plain:
                     side[place] = np.uint64((value <= t) | (default & (value != value)))
                 else:
                     n = upper_node[u]
@@ -454,7 +459,12 @@ def _look_up_one_by_one(
                 path = np.uint64(group_path[g])
                 index = (pattern[hang] & ~((side[hang] ^ on_left) << bit)) & ((one << path) - one)
                 bits = np.uint64(0)
-                if plain:
+                if complete:
+                    for k in range(SPLITS):
+                        at = x[np.uint64(node_feature[g, k])] <= node_threshold[g, k]
+                        bits |= np.uint64(at) << np.uint64(k)
+                    bits &= (one << np.uint64(group_splits[g])) - one
+                elif plain:
                     for k in range(SPLITS):
                         value, t = x[np.uint64(node_feature[g, k])], node_threshold[g, k]
                         bits |= np.uint64((value <= t) | (node_default[g, k] & (value != value))) << np.uint64(k)

@@ -13,7 +13,7 @@ from explainers.trees.nodes import Nodes
 Floats = npt.NDArray[np.float64]
 
 
-@compiled(inline="always")
+@compiled()
 def goes_left(
     x: float,
     threshold: float,
@@ -42,8 +42,55 @@ def goes_left(
     return bool(x <= threshold)
 
 
+TOGETHER = 16
+"""Rows that walk down a tree in step: while one waits for memory, the others go on."""
+
+
+def sum_leaves(nodes: Nodes, X: Floats, offset: Floats) -> Floats:
+    """Return offset plus the leaves every row reaches, added tree after tree, shape (n_rows, n_outputs)."""
+    out = np.tile(offset, (len(X), 1))
+    if nodes.plain:
+        s = nodes.steps_down
+        _sum_plain(X, nodes.roots, nodes.output, s.depth, s.kids, s.feature, s.threshold, s.default, s.value, out)
+    else:
+        _sum_any(
+            X, nodes.roots, nodes.output, nodes.left, nodes.right, nodes.feature, nodes.threshold, nodes.rule,
+            nodes.default_left, nodes.value, nodes.set_start, nodes.set_words, nodes.listed_left, nodes.sets, out,
+        )  # fmt: skip
+    return out
+
+
 @compiled()
-def _sum_leaves(
+def _sum_plain(
+    X: Any,
+    roots: Any,
+    output: Any,
+    depth: Any,
+    kids: Any,
+    feature: Any,
+    threshold: Any,
+    default: Any,
+    value: Any,
+    out: Any,
+) -> None:
+    """Walk rows in step; a leaf leads to itself, so all take as many steps as the tree is deep."""
+    at = np.zeros(TOGETHER, dtype=np.uint32)
+    for first in range(0, X.shape[0], TOGETHER):
+        rows = min(TOGETHER, X.shape[0] - first)
+        for tree in range(len(roots)):
+            for i in range(rows):
+                at[i] = roots[tree]
+            for _ in range(depth[tree]):
+                for i in range(rows):
+                    node = at[i]
+                    x = X[first + i, feature[node]]
+                    at[i] = kids[node, np.uint32((x <= threshold[node]) | (default[node] & (x != x)))]
+            for i in range(rows):
+                out[first + i, output[tree]] += value[at[i]]
+
+
+@compiled()
+def _sum_any(
     X: Any,
     roots: Any,
     output: Any,
@@ -76,26 +123,3 @@ def _sum_leaves(
                 )
                 node = left[node] if at else right[node]
             out[i, output[tree]] += value[node]
-
-
-def sum_leaves(nodes: Nodes, X: Floats, offset: Floats) -> Floats:
-    """Return offset plus the leaves every row reaches, added tree after tree, shape (n_rows, n_outputs)."""
-    out = np.tile(offset, (len(X), 1))
-    _sum_leaves(
-        X,
-        nodes.roots,
-        nodes.output,
-        nodes.left,
-        nodes.right,
-        nodes.feature,
-        nodes.threshold,
-        nodes.rule,
-        nodes.default_left,
-        nodes.value,
-        nodes.set_start,
-        nodes.set_words,
-        nodes.listed_left,
-        nodes.sets,
-        out,
-    )
-    return out

@@ -1,4 +1,4 @@
-"""What runs inside the worker: the library that trained a model scores rows, scikit-learn objects become arrays."""
+"""Runs inside the worker: the library that trained a model scores rows."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from explainers.linear import LinearModel
-from explainers.trees.ensemble import TreeEnsemble
 from model_registry.skops_files import load_skops
 from policies.declaration import Flavour
 
@@ -91,13 +89,3 @@ def _as_trained(model: Any, rows: Floats, categories: Categories) -> Any:
         texts = [None if np.isnan(code) else labels[int(code)] for code in codes]
         frame.isetitem(column, pd.Categorical(texts, categories=list(labels)))
     return frame
-
-
-def read_estimator(artifact: Path) -> TreeEnsemble | LinearModel:
-    """Return the predictor inside a `.skops` file."""
-    from explainers.linear import LOG_LINK, LOGISTIC, PLAIN, read_linear
-    from explainers.trees.sklearn_reader import read_sklearn
-
-    model = load_skops(artifact.name, artifact.read_bytes())
-    steps = [step for _, step in model.steps] if type(model).__name__ == "Pipeline" else [model]
-    return read_linear(model) if type(steps[-1]).__name__ in {*LOGISTIC, *LOG_LINK, *PLAIN} else read_sklearn(model)

@@ -15,14 +15,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from model_registry.bundle import NotPortable, pack, unpack
 from model_registry.limits import DEFAULT_LIMITS, Limits
-from model_registry.portable import NotPortable, Readable, pack, unpack, unpack_predictor
+from model_registry.portable import Readable, unpack_predictor
 from model_registry.worker import ANSWER, JOB, REFUSAL, ROWS
 from policies.declaration import Flavour
 from policies.errors import Fault, Refused, Sentence
 
 Floats = npt.NDArray[np.float64]
 Categories = tuple[tuple[int, tuple[object, ...]], ...]
+
+STARVED = {"MemoryError", "OSError", "ImportError"}
+"""What a library says when the limits of its process are too narrow for it."""
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -131,6 +135,8 @@ def _run(task: str, flavour: Flavour, artifact: Path, rows: bytes, limits: Limit
             return (folder / ANSWER).read_bytes()
         if (folder / REFUSAL).is_file():
             raise _refusal(artifact.name, flavour, (folder / REFUSAL).read_bytes())
+        if status == -signal.SIGXCPU:
+            raise LibraryHung(artifact.name, limits.worker_seconds)
         raise LibraryCrashed(artifact.name, _how(status))
 
 
@@ -178,6 +184,8 @@ def _refusal(name: str, flavour: Flavour, raw: bytes) -> Fault:
         said = json.loads(raw[:1_000_000])
         if "broken" in said:
             broken = said["broken"]
+            if broken["kind"] in STARVED:
+                return LibraryCrashed(name, f"{broken['kind']} within its limits")
             return LibraryRefused(name, flavour, f"{broken['kind']}: {broken['message']}"[:400])
         return RefusedInside(*(Sentence(en=str(each["en"]), zh=str(each["zh"])) for each in said["faults"]))
     except (ValueError, KeyError, TypeError, RecursionError):

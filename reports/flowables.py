@@ -61,8 +61,7 @@ class Styles:
 
 
 def styles_for(language: Language) -> Styles:
-    """Return the styles; Chinese breaks between any two characters and takes a little more leading."""
-    wrap = "CJK" if language == "zh" else None
+    """Return the styles; Chinese takes a little more leading than English."""
     air = 1.08 if language == "zh" else 1.0
 
     def style(name: str, size: float, leading: float, **more: Any) -> ParagraphStyle:
@@ -70,8 +69,7 @@ def styles_for(language: Language) -> Styles:
             "fontName": REGULAR,
             "bulletFontName": REGULAR,
             "textColor": HexColor(INK),
-            "wordWrap": wrap,
-            "splitLongWords": 1,
+            "wordWrap": "CJK",
             **more,
         }
         return ParagraphStyle(name, fontSize=size, leading=leading * air, **made)
@@ -92,7 +90,6 @@ def styles_for(language: Language) -> Styles:
             "code",
             7.6,
             10.6,
-            wordWrap="CJK",
             backColor=HexColor(PANEL),
             borderPadding=(5, 8, 6, 8),
             leftIndent=8,
@@ -100,7 +97,17 @@ def styles_for(language: Language) -> Styles:
             spaceBefore=7,
             spaceAfter=12,
         ),
-        bullet=style("bullet", 9.5, 14.2, leftIndent=12, bulletIndent=1, spaceAfter=3),
+        bullet=style(
+            "bullet",
+            9.5,
+            14.2,
+            leftIndent=13,
+            bulletIndent=2,
+            bulletFontSize=4.5,
+            bulletOffsetY=-2.2,
+            bulletColor=HexColor(QUIET),
+            spaceAfter=3,
+        ),
     )
 
 

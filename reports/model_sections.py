@@ -173,7 +173,7 @@ def groups(pages: Pages, figures: ModelFigures) -> None:
     pages.table(
         [say(language, f"groups.{key}") for key in keys],
         [_group_row(group, language) for group in figures.groups],
-        [24, 9, 8, 19, 19, 9, 14],
+        [23, 9, 8, 18.5, 18.5, 8.5, 16.5],
         right="lrrrrr",
     )
     _comparisons(pages, figures)
@@ -249,8 +249,13 @@ def _group_row(row: GroupFigure, language: Language) -> list[str]:
         rate_words(row.miss_rate, language),
         rate_words(row.false_alarm_rate, language),
         ratio,
-        name_of(language, "conclusion", row.conclusion),
+        _conclusion(row.conclusion, language),
     ]
+
+
+def _conclusion(conclusion: str, language: Language) -> str:
+    sign = {"gap": "▲ ", "cannot_conclude": "○ "}.get(conclusion, "")
+    return sign + name_of(language, "conclusion", conclusion)
 
 
 def _comparisons(pages: Pages, figures: ModelFigures) -> None:
@@ -268,11 +273,11 @@ def _comparisons(pages: Pages, figures: ModelFigures) -> None:
                 name_of(language, "rate", found.metric),
                 rate_words(gap, language),
                 say(language, "number.none") if found.p is None else as_number(found.p, 2),
-                name_of(language, "conclusion", found.conclusion),
+                _conclusion(found.conclusion, language),
             ]
         )
     head = [say(language, f"groups.{key}") for key in ("comparison", "metric", "gap", "chance", "conclusion")]
-    pages.table(head, rows, [32, 20, 24, 10, 14], right="llrr")
+    pages.table(head, rows, [31, 19, 23, 10, 17], right="llrr")
 
 
 def weight_caps(pages: Pages, figures: ModelFigures) -> None:

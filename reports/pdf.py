@@ -27,8 +27,8 @@ from reportlab.platypus import (
 
 from reports.charts.measure import lines_of
 from reports.charts.scene import FAINT, PAPER, QUIET, SOFT, Drawing
-from reports.chinese import ChineseParagraph
 from reports.flowables import Cards, Cell, Note, SideBySide, Styles, Tone, plain_table, styles_for, table, to_flowable
+from reports.prose import Prose
 from reports.typesetting import BOLD, REGULAR, Typesetter
 from reports.wording import Language, say
 
@@ -52,7 +52,7 @@ class Cover:
     running: str
 
 
-class Outlined(ChineseParagraph):
+class Outlined(Prose):
     """A heading that puts itself into the document's outline when it is drawn."""
 
     def __init__(self, text: str, style: Any, *, key: str, entry: str, level: int = 0) -> None:
@@ -93,7 +93,7 @@ class Pages:
 
     def text(self, words: str, style: str = "body") -> Paragraph:
         """Return plain words as a paragraph in one of the document's styles."""
-        return ChineseParagraph(self.setter.markup(words), getattr(self.styles, style))
+        return Prose(self.setter.markup(words), getattr(self.styles, style))
 
     def write(self, words: str, style: str = "body") -> None:
         """Add a paragraph of plain words."""
@@ -102,12 +102,12 @@ class Pages:
     def lead_in(self, lead: str, words: str) -> Paragraph:
         """Return a paragraph whose first words are bold."""
         markup = f"<b>{self.setter.markup(lead)}</b>&nbsp;&nbsp;{self.setter.markup(words)}"
-        return ChineseParagraph(markup, self.styles.body)
+        return Prose(markup, self.styles.body)
 
     def bullets(self, entries: Sequence[str]) -> None:
         """Add one bullet per entry."""
         for entry in entries:
-            self.add(ChineseParagraph(self.setter.markup(entry), self.styles.bullet, bulletText="•"))
+            self.add(Prose(self.setter.markup(entry), self.styles.bullet, bulletText="■"))
 
     def section(self, title: str, room: float = 42) -> None:
         """Begin a numbered section; it moves to the next page unless `room` millimetres are left for it."""
@@ -168,7 +168,7 @@ class Pages:
     def code(self, words: str) -> None:
         """Add a command, a digest or a signed note, line by line, breaking anywhere."""
         lines = "<br/>".join(self.setter.markup(line) for line in words.splitlines() if line.strip())
-        self.add(ChineseParagraph(lines, self.styles.code))
+        self.add(Prose(lines, self.styles.code))
 
     def finish(self) -> bytes:
         """Return the document. What the fonts lacked is said at its end."""

@@ -18,6 +18,7 @@ The catalogues are `phrases/zh.toml` and `phrases/en.toml`. A placeholder names 
 from __future__ import annotations
 
 import math
+import re
 import string
 import tomllib
 from collections.abc import Mapping
@@ -28,11 +29,15 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
 from policies.errors import Sentence
+from reports.plain_text import code_of
 
 Language: TypeAlias = Literal["zh", "en"]
 LANGUAGES: tuple[Language, ...] = ("zh", "en")
 CATALOGUES = Path(__file__).parent / "phrases"
 MINUS = "\u2212"
+EDGE = "\ue000"
+"""Marks where a name was filled in, until the spaces around it are set."""
+LATIN_MEETS_CHINESE = re.compile(f"(?<=[一-鿿]){EDGE}(?=[A-Za-z0-9])|(?<=[A-Za-z0-9]){EDGE}(?=[一-鿿])")
 
 
 @cache
@@ -55,7 +60,8 @@ def say(language: Language, key: str, **values: object) -> str:
     >>> say("zh", "number.interval", lo=0.2, hi=0.3)
     '20.0%～30.0%'
     """
-    return _Filler(language).vformat(catalogue(language)[key], (), values)
+    filled = _Filler(language).vformat(catalogue(language)[key], (), values)
+    return _spaced(filled) if language == "zh" else filled
 
 
 def name_of(language: Language, family: str, name: str) -> str:
@@ -127,7 +133,7 @@ class _Filler(string.Formatter):
 
     def format_field(self, value: Any, format_spec: str) -> str:
         if isinstance(value, Sentence):
-            return value.in_language(self.language)
+            return self._written(value.in_language(self.language), "")
         if format_spec.startswith("of "):
             one, many = format_spec.removeprefix("of ").split(" ")
             return one if value == 1 else many
@@ -136,7 +142,7 @@ class _Filler(string.Formatter):
     def _written(self, value: Any, spec: str) -> str:
         match spec:
             case "":
-                return str(value)
+                return f"{EDGE}{str(value).replace(EDGE, code_of(EDGE))}{EDGE}" if self.language == "zh" else str(value)
             case "percent":
                 return as_percent(value)
             case "points":
@@ -154,6 +160,11 @@ class _Filler(string.Formatter):
             case "moment":
                 return as_moment(value, self.language)
         raise ValueError(f"a phrase asks for '{spec}', which no figure is written as")
+
+
+def _spaced(filled: str) -> str:
+    """Return a filled phrase with a space where a Chinese word meets a Latin name that was filled in."""
+    return LATIN_MEETS_CHINESE.sub(" ", filled).replace(EDGE, "")
 
 
 def _flat(prefix: str, table: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -62,7 +62,7 @@ def _chosen(chosen: Choice, across: Scale, up: Scale, language: Language) -> tup
     """Return the chosen threshold with its words to the upper right of it, where a useful curve never runs."""
     x, y = across(chosen.false_alarms), up(chosen.missed)
     words = say(language, "chart.chosen", threshold=chosen.threshold, missed=chosen.missed, alarms=chosen.false_alarms)
-    room = 0.44 * (across.end - across.start)
+    room = 0.5 * (across.end - across.start)
     lines = lines_of(words, room, 8)
     at_x = min(x + 34, across.end - max(width_of(line, 8) for line in lines))
     at_y = max(y - 30 - 10.2 * len(lines), up.end + 12)

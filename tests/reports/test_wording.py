@@ -96,6 +96,11 @@ class TestSay:
         assert say("zh", "clip.share", name=name, share="10%") == "年龄 10%"
         assert say("en", "clip.share", name=name, share="10%") == "Age 10%"
 
+    def test_a_latin_name_stands_apart_from_chinese_words(self) -> None:
+        assert say("zh", "groups.picture_miss_rate", column="sex") == "漏报率，按 sex 分组"
+        assert say("zh", "groups.picture_miss_rate", column="性别") == "漏报率，按性别分组"
+        assert say("zh", "groups.picture_miss_rate", column="a\ue000") == "漏报率，按 a[U+E000]分组"
+
     def test_english_counts_in_singular_and_plural(self) -> None:
         assert say("en", "chart.cases", n=1) == "1 case"
         assert say("en", "chart.cases", n=0) == "0 cases"

@@ -1,4 +1,4 @@
-"""Paragraphs that break where Chinese typesetting allows: no line begins with a comma or ends with a bracket."""
+"""Paragraphs that break where Chinese and English allow: no line begins with a comma, no word is cut without need."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from reportlab.platypus.paragraph import Paragraph, ParaLines, _handleBulletWidt
 from reports.charts.measure import breaks_between
 
 
-class ChineseParagraph(Paragraph):
-    """A paragraph for styles with `wordWrap="CJK"`; Latin words and figures inside stay whole."""
+class Prose(Paragraph):
+    """A paragraph in a style with `wordWrap="CJK"`; long names break after their `_` and `-`, nothing leaves the column."""
 
     def breakLinesCJK(self, maxWidths: Any) -> Any:  # noqa: N802 - the name reportlab calls
         """Return the lines of the paragraph; called by reportlab."""

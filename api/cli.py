@@ -7,7 +7,7 @@ import warnings
 
 import typer
 
-from api.commands import accounts, deciding, keeping, reporting, running, submitting
+from api.commands import accounts, anchoring, deciding, keeping, reporting, running, submitting
 from api.commands.shared import err, say
 from api.problems import exit_code
 from policies.errors import Fault
@@ -33,6 +33,7 @@ app.command("expire")(keeping.expire)
 app.command("recheck")(keeping.recheck)
 app.command("doctor")(running.doctor)
 app.add_typer(keeping.holding, name="hold")
+app.add_typer(anchoring.witnessing, name="witness")
 app.add_typer(accounts.users, name="user")
 
 

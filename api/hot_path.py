@@ -1,6 +1,6 @@
 """The lean road of `POST /v1/models/{name}/invocations`: same meaning as the ordinary reader, less on the way.
 
-See docs/decisions/0010-the-hot-path.md.
+See docs/decisions/0005-the-hot-path.md.
 """
 
 from __future__ import annotations

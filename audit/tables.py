@@ -180,3 +180,16 @@ restrictions = Table(
     Column("entry", _number, ForeignKey("log_entries.number"), primary_key=True, autoincrement=False),
     Column("due", BigInteger, nullable=False),
 )
+
+anchors = Table(
+    "log_anchors",
+    metadata,
+    Column("number", _number, primary_key=True),
+    Column("size", _number, nullable=False),
+    Column("root", LargeBinary(32), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("who", Text, nullable=False),
+    Column("time", BigInteger, nullable=False),
+    Column("proof", LargeBinary, nullable=False),
+)
+Index("log_anchors_by_size", anchors.c.size)

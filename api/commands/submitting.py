@@ -25,7 +25,7 @@ from policies.errors import Malformed, Sentence
 from policies.roles import Role
 from policies.rulebook import BUILT_IN, Rulebook, read_rulebook
 
-MARKS = {True: "[green]holds[/]       ", False: "[red]does not hold[/]", None: "[yellow]cannot say[/]   "}
+MARKS = {True: "[green]holds        [/]", False: "[red]does not hold[/]", None: "[yellow]cannot say   [/]"}
 
 
 def check(

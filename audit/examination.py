@@ -7,10 +7,15 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import pandas as pd
 
+from audit.checks.artifact_safety import ArtifactSafety
+from audit.checks.calibration import Calibration
 from audit.checks.check import Check, Finding
+from audit.checks.coverage import Coverage
 from audit.checks.data_quality import DataQuality
+from audit.checks.deidentification import Deidentification
 from audit.checks.documentation import Documentation
 from audit.checks.examined import Bools, Examined, Floats, Indices, alarms
+from audit.checks.explanation_fidelity import ExplanationFidelity
 from audit.checks.group_bias import GroupBias
 from audit.checks.leakage import Leakage
 from audit.checks.performance import Performance
@@ -31,13 +36,18 @@ from policies.tiers import Tier
 __all__ = ["CHECKS", "Examined", "examine", "examined_from"]
 
 CHECKS: tuple[Check, ...] = (
+    ArtifactSafety(),
     Documentation(),
     Purpose(),
     DataQuality(),
+    Deidentification(),
     Leakage(),
+    Coverage(),
     Performance(),
+    Calibration(),
     GroupBias(),
     WeightCaps(),
+    ExplanationFidelity(),
     Robustness(),
 )
 """Every check, in the order of the report."""

@@ -14,7 +14,7 @@ from audit.checks.check import Finding, Group, Limits, limit_of
 from audit.checks.examined import Examined, Indices
 from audit.checks.histogram import Coded, Counts, Histogram, codes_of, counted, crossed
 from audit.checks.intervals import Estimate, difference, holm, same_rate, wilson
-from audit.checks.wording import chance, joined, named, percent, points, span
+from audit.checks.wording import chance, joined, named_with, percent, points, span
 from policies.errors import Sentence
 
 Conclusion = Literal["ok", "gap", "cannot_conclude"]
@@ -290,8 +290,7 @@ def _too_small(made: Histogram, rules: Rules) -> list[Sentence]:
     if not (small & ~rare).any() and made.n[small & rare].sum() <= 0.5 * known and (~small).sum() >= 2:
         return []
     order = [int(i) for i in np.argsort(-made.n, kind="stable") if small[i]]
-    largest = [f"{made.names[i]} (n={made.n[i]})" for i in order[:3]]
-    names = named(largest, most=3)
+    names = named_with([(made.names[i], f"n = {made.n[i]}") for i in order[:3]])
     return [
         Sentence(
             en=f"cannot conclude on '{made.column}': {len(order)} of {len(made.names)} groups are too small, "

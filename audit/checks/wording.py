@@ -43,6 +43,14 @@ def named(names: Sequence[str], most: int = 5) -> Sentence:
     return Sentence(en=en, zh=zh)
 
 
+def named_with(figures: Sequence[tuple[str, str]]) -> Sentence:
+    """Return a list of names, each with its figure."""
+    return Sentence(
+        en=", ".join(f"'{name}' ({figure})" for name, figure in figures),
+        zh="、".join(f"“{name}”（{figure}）" for name, figure in figures),
+    )
+
+
 def joined(sentences: Sequence[Sentence]) -> Sentence:
     """Return several sentences as one per language."""
     return Sentence(en="; ".join(said.en for said in sentences), zh="；".join(said.zh for said in sentences))

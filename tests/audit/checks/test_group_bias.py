@@ -146,7 +146,7 @@ class TestDeclines:
         scores = np.where(truth, 0.8, 0.2)
         found = run(GroupBias(), of_predictions(truth, scores, {"sex": sex}, groups=("sex",)))[0]
         assert found.holds is None
-        assert "1 of 2 groups are too small, such as 'woman (n=22)'" in found.says.en
+        assert "1 of 2 groups are too small, such as 'woman' (n = 22)" in found.says.en
         woman = next(line for line in found.groups if line["group"] == "woman")
         assert woman["conclusion"] == "cannot_conclude" and woman["impact_ratio"] is None
 

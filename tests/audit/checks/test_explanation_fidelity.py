@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from audit.checks.explanation_fidelity import ExplanationFidelity, disagreement
+from explainers.black_box import BlackBox
+from explainers.predictor import Predictor
+from tests.audit.checks.conftest import Split
+from tests.audit.checks.factories import of_model, of_predictions, run
+
+NAMES = ("sex", "gas", "inlet", "outlet")
+
+
+def plant_rows(n: int = 400) -> pd.DataFrame:
+    """Inlet and outlet of one pipe agree on real rows; an explainer that mixes rows breaks that."""
+    generator = np.random.default_rng(0)
+    inlet = generator.normal(0, 3, n)
+    table = pd.DataFrame({"sex": generator.integers(0, 2, n), "gas": generator.random(n), "inlet": inlet})
+    table["outlet"] = inlet + generator.normal(0, 0.05, n)
+    return table.assign(harmed=generator.random(n) < 0.4)
+
+
+def black_box(function: Any, table: pd.DataFrame) -> Predictor:
+    rows = table[list(NAMES)].to_numpy(dtype=np.float64)
+    return BlackBox(function=function, feature_names=NAMES, background=rows[:60], seed=0, unit="probability")
+
+
+def scaffolded(X: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """Discriminates on real rows, looks innocent on made-up ones."""
+    real = np.abs(X[:, 2] - X[:, 3]) < 0.4
+    return np.where(real, 0.1 + 0.8 * X[:, 0], 0.1 + 0.8 * X[:, 1])
+
+
+def honest(X: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    return np.asarray(0.1 + 0.5 * X[:, 1] + 0.3 * X[:, 0])
+
+
+class TestRealModels:
+    def test_explanations_of_trees_are_faithful(
+        self, epa: Split, epa_model: Predictor, injury: Split, injury_model: Predictor
+    ) -> None:
+        for examined in (of_model(epa[1], epa_model), of_model(injury[1], injury_model, label="off_long")):
+            found = run(ExplanationFidelity(), examined)[0]
+            assert found.holds is True and found.measured is not None and found.measured < 0.15
+
+
+class TestScaffold:
+    def test_a_model_built_to_deceive_is_found(self) -> None:
+        table = plant_rows()
+        found = run(ExplanationFidelity(), of_model(table, black_box(scaffolded, table)))[0]
+        assert found.holds is False and "it credits 'gas' with effects that other features have" in found.says.en
+
+    def test_an_honest_black_box_is_left_alone(self) -> None:
+        table = plant_rows()
+        assert run(ExplanationFidelity(), of_model(table, black_box(honest, table)))[0].holds is True
+
+
+class TestDeclines:
+    def test_predictions_alone(self) -> None:
+        assert run(ExplanationFidelity(), of_predictions([0, 1], [0.1, 0.9]))[0].holds is None
+
+    def test_few_rows(self, epa: Split, epa_model: Predictor) -> None:
+        assert run(ExplanationFidelity(), of_model(epa[1][:20], epa_model))[0].holds is None
+
+
+class TestDisagreement:
+    def test_same_places_agree_whatever_the_size(self) -> None:
+        assert disagreement(np.array([1.0, 3.0]), np.array([2.0, 6.0])) == pytest.approx(0.0)
+
+    def test_nothing_against_something(self) -> None:
+        assert disagreement(np.zeros(2), np.zeros(2)) == 0.0
+        assert disagreement(np.zeros(2), np.ones(2)) == 1.0

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from policies.errors import Malformed, Sentence
 
@@ -131,8 +131,7 @@ class Draft:
         return faults
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """The log's word that an entry is durable.
 
     `index` is its place in the tree, `leaf` the 32 bytes that stand for it there.
@@ -189,16 +188,20 @@ class Page:
     next: str | None
 
 
-def new_identifier(microseconds: int) -> bytes:
+def new_identifier(microseconds: int, random: bytes | None = None) -> bytes:
     """Return a fresh UUIDv7 for the moment `microseconds` after 1970, as 16 bytes.
 
     The sub-millisecond part takes the twelve bits beside the version (RFC 9562, 6.2, method 3), so that
-    identifiers sort as they were drawn.
+    identifiers sort as they were drawn. `random` are eight bytes when the caller has drawn them already.
     """
+    tail = os.urandom(8) if random is None else random
+    return b"%b%c%b" % (_identifier_head(microseconds), tail[0] & 0x3F | 0x80, tail[1:])
+
+
+@lru_cache(maxsize=64)
+def _identifier_head(microseconds: int) -> bytes:
     milliseconds, rest = divmod(microseconds, 1000)
-    head = (milliseconds & (1 << 48) - 1) << 16 | 0x7000 | (rest << 12) // 1000
-    tail = int.from_bytes(os.urandom(8), "big") & (1 << 62) - 1 | 1 << 63
-    return (head << 64 | tail).to_bytes(16, "big")
+    return ((milliseconds & (1 << 48) - 1) << 16 | 0x7000 | (rest << 12) // 1000).to_bytes(8, "big")
 
 
 def identifier_text(raw: bytes) -> str:
@@ -237,11 +240,13 @@ def microseconds_of(moment: datetime) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
+@lru_cache(maxsize=1024)
 def moment_of(microseconds: int) -> datetime:
     """Return the moment so many microseconds after 1970, in UTC."""
     return EPOCH + timedelta(microseconds=microseconds)
 
 
+@lru_cache(maxsize=64)
 def written_time(microseconds: int) -> str:
     """Return a moment as RFC 3339 with six digits and Z: the form that is hashed.
 
@@ -250,13 +255,7 @@ def written_time(microseconds: int) -> str:
     >>> written_time(86_400_000_001)
     '1970-01-02T00:00:00.000001Z'
     """
-    seconds, rest = divmod(microseconds, 1_000_000)
-    return f"{_written_second(seconds)}.{rest:06d}Z"
-
-
-@lru_cache(maxsize=64)
-def _written_second(seconds: int) -> str:
-    return (EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S")
+    return (EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
 def _fault(en: str, zh: str) -> Sentence:

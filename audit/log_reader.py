@@ -175,13 +175,12 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
     (number, id, time, kind, source, counter, model, version, artifact, rulebook, site) = row[:11]
     (about, flags, subject, actor, score, verdict, commitment, leaf, erased) = row[11:]
     words = tuple(flags.split())
+    named, said = identifier_text(bytes(id)), None if about is None else identifier_text(bytes(about))
     context = Context(source, model, version, _hex(artifact), _hex(rulebook), site)
-    header = HeaderForm(context, kind).write(
-        bytes(id), time, counter, bytes(commitment), words, None if about is None else bytes(about)
-    )
+    header = HeaderForm(context, kind).write(named, time, counter, bytes(commitment), words, said)
     return Entry(
         index=number,
-        id=identifier_text(bytes(id)),
+        id=named,
         time=moment_of(time),
         kind=kind,
         source=source,
@@ -191,7 +190,7 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
         artifact_digest=context.artifact_digest,
         rulebook_digest=context.rulebook_digest,
         site=site,
-        about=None if about is None else identifier_text(bytes(about)),
+        about=said,
         flags=words,
         subject=subject,
         actor=actor,

@@ -5,23 +5,25 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from hashlib import sha256
 from typing import Any
 
-from audit.canonical import canonical
 from audit.database import Database, DatabaseAway, Writer, breaks_the_log
 from audit.entries import Draft, Receipt, identifier_bytes, identifier_text, microseconds_of, moment_of, new_identifier
-from audit.log_tree import StoredTree, stored_nodes
+from audit.log_tree import STRIDE, StoredTree, stored_nodes
 from audit.merkle import Frontier, leaf_hash
-from audit.payload_keys import NONCE_BYTES, KeyRing, owner_of, quarter_of
-from audit.seal import FORMAT, SALT_BYTES, Context, HeaderForm, commitment_of, details_of
+from audit.payload_keys import NONCE_BYTES, KeyRing, quarter_of
+from audit.seal import FORMAT, SALT_BYTES, commitment_of, details_of
+from audit.shared_rows import SharedRows
 from policies.errors import Conflict, Sentence, Unavailable
 
 ENTRY_COLUMNS = (
     *("number", "id", "time", "kind", "context", "model", "counter", "about", "flags"),
     *("subject", "actor", "score", "verdict", "commitment", "leaf", "format"),
 )
-_RANDOM = SALT_BYTES + NONCE_BYTES
+STORED_AT_ONCE = 2000
+"""Rows held in memory before they go to the database, so that a large batch needs no more than a small one."""
+
+_RANDOM = 8 + NONCE_BYTES + SALT_BYTES
 
 
 class LogStopped(Unavailable):
@@ -89,9 +91,7 @@ class LogWriter:
         self._keys = keys
         self._frontier: Frontier | None = None
         self._counters: dict[str, int] = {}
-        self._contexts: dict[Context, tuple[int, int | None]] = {}
-        self._forms: dict[tuple[Context, str], HeaderForm] = {}
-        self._layouts: set[bytes] = set()
+        self._shared = SharedRows(self._writer)
         self._stopped: str | None = None
 
     def write(self, turn: Sequence[Batch]) -> list[tuple[Receipt, ...] | BaseException]:
@@ -147,8 +147,7 @@ class LogWriter:
         """Believe nothing remembered: the next turn reads what the database really holds."""
         self._frontier = None
         self._counters.clear()
-        self._contexts.clear()
-        self._layouts.clear()
+        self._shared.forget()
         self._keys.forget()
 
     def _written(self, turn: Sequence[Batch]) -> list[tuple[Receipt, ...]]:
@@ -160,8 +159,9 @@ class LogWriter:
                 batch.also(self._writer)
                 self._keys.forget()
             self._count_from(batch)
-            receipts.append(tuple(self._one(draft, batch, frontier, rows) for draft in batch.drafts))
-        self._store(rows, {batch.source for batch in turn})
+            receipts.append(self._sealed(batch, frontier, rows))
+        self._store(rows)
+        self._store_counters({batch.source for batch in turn})
         self._frontier = frontier
         return receipts
 
@@ -184,37 +184,47 @@ class LogWriter:
             raise OutOfOrder(batch.source, expected, batch.first_counter)
         self._counters[batch.source] = batch.first_counter - 1
 
-    def _one(self, draft: Draft, batch: Batch, frontier: Frontier, rows: _Rows) -> Receipt:
+    def _sealed(self, batch: Batch, frontier: Frontier, rows: _Rows) -> tuple[Receipt, ...]:
+        random = os.urandom(_RANDOM * len(batch.drafts))
+        receipts = []
+        for place, draft in enumerate(batch.drafts):
+            receipts.append(self._one(draft, batch, frontier, rows, random[place * _RANDOM : (place + 1) * _RANDOM]))
+            if len(rows.entries) >= STORED_AT_ONCE:
+                self._store(rows)
+        return tuple(receipts)
+
+    def _one(self, draft: Draft, batch: Batch, frontier: Frontier, rows: _Rows, random: bytes) -> Receipt:
         time = batch.now if draft.time is None else microseconds_of(draft.time)
-        number = (identifier_bytes(draft.id) if draft.id is not None else None) or new_identifier(time)
-        about = identifier_bytes(draft.about) if draft.about is not None else None
-        context, model, form = self._shared(draft, batch.source)
+        number = (identifier_bytes(draft.id) if draft.id is not None else None) or new_identifier(time, random[:8])
+        id, index = draft.id or identifier_text(number), frontier.size
+        context, model, form = self._shared.of(draft, batch.source)
         counter = self._counters[batch.source] = self._counters[batch.source] + 1
-        random = os.urandom(_RANDOM)
-        salt = random[:SALT_BYTES]
+        nonce, salt, payload = random[8:20], random[20:], draft.payload
         details = details_of(draft.actor, draft.score, draft.subject, draft.verdict)
-        commitment = commitment_of(salt, details, draft.payload)
-        leaf = leaf_hash(form.write(number, time, counter, commitment, draft.flags, about))
-        index = frontier.size
-        moment = moment_of(time)
-        key = self._keys.for_writing(self._writer, owner_of(draft.subject, draft.model), quarter_of(moment))
-        rows.nodes += stored_nodes(frontier.add(leaf))
-        rows.payloads.append((index, key.number, key.seal(number, salt, draft.payload, random[SALT_BYTES:])))
+        commitment = commitment_of(salt, details, payload)
+        leaf = leaf_hash(form.write(id, time, counter, commitment, draft.flags, draft.about))
+        key = self._keys.for_writing(self._writer, draft.subject, draft.model, quarter_of(time))
+        completed = frontier.add(leaf)
+        if len(completed) >= STRIDE:
+            rows.nodes += stored_nodes(completed)
+        rows.payloads.append((index, key.number, key.seal(number, salt, payload, nonce)))
         rows.entries.append(
             (
-                *(index, number, time, draft.kind, context, model, counter, about, " ".join(draft.flags)),
+                *(index, number, time, draft.kind, context, model, counter),
+                *(draft.about and identifier_bytes(draft.about), " ".join(draft.flags)),
                 *(draft.subject, draft.actor, draft.score, draft.verdict, commitment, leaf, FORMAT),
             )
         )
-        layout = draft.shared_layout
-        if layout is not None:
-            self._keep_layout(layout)
-        return Receipt(identifier_text(number), index, moment, leaf)
+        return Receipt(id, index, moment_of(time), leaf)
 
-    def _store(self, rows: _Rows, sources: set[str]) -> None:
+    def _store(self, rows: _Rows) -> None:
         self._writer.insert("log_entries", ENTRY_COLUMNS, rows.entries)
         self._writer.insert("log_payloads", ("entry", "payload_key", "sealed"), rows.payloads)
         self._writer.insert("log_nodes", ("level", "position", "hash"), rows.nodes)
+        for held in (rows.entries, rows.payloads, rows.nodes):
+            held.clear()
+
+    def _store_counters(self, sources: set[str]) -> None:
         for source in sources:
             self._writer.rows(
                 "INSERT INTO log_sources (source, counter) VALUES (?, ?)"
@@ -223,57 +233,9 @@ class LogWriter:
                 self._counters[source],
             )
 
-    def _shared(self, draft: Draft, source: str) -> tuple[int, int | None, HeaderForm]:
-        context = Context(source, draft.model, draft.version, draft.artifact_digest, draft.rulebook_digest, draft.site)
-        numbers = self._contexts.get(context)
-        if numbers is None:
-            numbers = self._contexts[context] = self._context_row(context)
-        form = self._forms.get((context, draft.kind))
-        if form is None:
-            form = self._forms[context, draft.kind] = HeaderForm(context, draft.kind)
-        return (*numbers, form)
-
-    def _context_row(self, context: Context) -> tuple[int, int | None]:
-        digest = sha256(canonical(context.fields())).digest()
-        found = self._writer.rows("SELECT number, model FROM log_contexts WHERE digest = ?", digest)
-        if found:
-            return found[0][0], found[0][1]
-        model = None if context.model is None else self._model_row(context.model)
-        number = self._next("log_contexts")
-        columns = ("number", "digest", "source", "model", "version", "artifact", "rulebook", "site")
-        row = (
-            *(number, digest, context.source, model, context.version),
-            *(_raw(context.artifact_digest), _raw(context.rulebook_digest), context.site),
-        )
-        self._writer.insert("log_contexts", columns, [row])
-        return number, model
-
-    def _model_row(self, name: str) -> int:
-        found = self._writer.rows("SELECT number FROM log_models WHERE name = ?", name)
-        if found:
-            return int(found[0][0])
-        number = self._next("log_models")
-        self._writer.insert("log_models", ("number", "name"), [(number, name)])
-        return number
-
-    def _keep_layout(self, body: bytes) -> None:
-        if body in self._layouts:
-            return
-        digest = sha256(body).digest()
-        if not self._writer.rows("SELECT 1 FROM log_layouts WHERE digest = ?", digest):
-            self._writer.insert("log_layouts", ("digest", "body"), [(digest, body)])
-        self._layouts.add(body)
-
-    def _next(self, table: str) -> int:
-        return int(self._writer.rows(f"SELECT coalesce(max(number), 0) + 1 FROM {table}")[0][0])
-
 
 class _Rows:
     def __init__(self) -> None:
         self.entries: list[tuple[Any, ...]] = []
         self.payloads: list[tuple[Any, ...]] = []
         self.nodes: list[tuple[int, int, bytes]] = []
-
-
-def _raw(digest: str | None) -> bytes | None:
-    return None if digest is None else bytes.fromhex(digest)

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import timedelta
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from audit.database import Writer
+from audit.entries import EPOCH
 from audit.seal import SALT_BYTES
 from audit.signed_note import keep_secret, secret_of_file, sync_folder
 from policies.errors import Sentence, Unavailable
@@ -142,21 +144,22 @@ class KeyRing:
 
     def __init__(self, wrapping: Wrapping) -> None:
         self.wrapping = wrapping
-        self._by_owner: dict[tuple[str, str], DataKey] = {}
+        self._at_hand: dict[tuple[str | None, str | None, str], DataKey] = {}
 
     def forget(self) -> None:
         """Drop every cached key: the database may have let some go."""
-        self._by_owner.clear()
+        self._at_hand.clear()
 
-    def for_writing(self, writer: Writer, owner: str, quarter: str) -> DataKey:
-        """Return the live key of an owner in a quarter, made and stored when there is none yet."""
-        known = self._by_owner.get((owner, quarter))
+    def for_writing(self, writer: Writer, subject: str | None, model: str | None, quarter: str) -> DataKey:
+        """Return the live key for an entry of a quarter, made and stored when there is none yet."""
+        known = self._at_hand.get((subject, model, quarter))
         if known is not None:
             return known
+        owner = owner_of(subject, model)
         key = self._stored(writer, owner, quarter) or self._made(writer, owner, quarter)
-        if len(self._by_owner) >= CACHED:
+        if len(self._at_hand) >= CACHED:
             self.forget()
-        self._by_owner[owner, quarter] = key
+        self._at_hand[subject, model, quarter] = key
         return key
 
     def opened(self, number: int, quarter: str, wrapped: bytes, wrapping: str) -> DataKey:
@@ -211,12 +214,18 @@ def owner_of(subject: str | None, model: str | None) -> str:
     return f"model {model}" if model is not None else "log"
 
 
-def quarter_of(time: datetime) -> str:
-    """Return the quarter of a moment.
+def quarter_of(microseconds: int) -> str:
+    """Return the quarter of the moment so many microseconds after 1970.
 
     Examples
     --------
-    >>> quarter_of(datetime(2026, 11, 22))
+    >>> quarter_of(1_795_305_600_000_000)  # 22 November 2026
     '2026Q4'
     """
-    return f"{time.year}Q{(time.month + 2) // 3}"
+    return _quarter_of_day(microseconds // 86_400_000_000)
+
+
+@lru_cache(maxsize=1024)
+def _quarter_of_day(day: int) -> str:
+    date = EPOCH + timedelta(days=day)
+    return f"{date.year}Q{(date.month + 2) // 3}"

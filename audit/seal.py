@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 
 from audit.canonical import canonical
-from audit.entries import identifier_text, written_time
+from audit.entries import written_time
 
 FORMAT = 1
 """Format of a header and its commitment.
@@ -71,14 +72,14 @@ class HeaderForm:
         self._last = '"}' if version is None else '","version":' + _json(version) + "}"
 
     def write(
-        self, number: bytes, time: int, counter: int, commitment: bytes, flags: tuple[str, ...], about: bytes | None
+        self, id: str, time: int, counter: int, commitment: bytes, flags: tuple[str, ...], about: str | None
     ) -> bytes:
-        """Return the header bytes of one entry with id `number`, in RFC 8785 form."""
-        said = "" if about is None else f'"about":"{identifier_text(about)}",'
+        """Return the header bytes of one entry, in RFC 8785 form."""
+        said = "" if about is None else f'"about":"{about}",'
         written = '"' + '","'.join(flags) + '"' if flags else ""
         return (
             f'{{{said}{self._artifact}"commitment":"{commitment.hex()}","counter":{counter},"flags":[{written}],"format":{FORMAT},'
-            f'"id":"{identifier_text(number)}{self._middle}{written_time(time)}{self._last}'
+            f'"id":"{id}{self._middle}{written_time(time)}{self._last}'
         ).encode()
 
 
@@ -100,5 +101,6 @@ def commitment_of(salt: bytes, details: bytes, payload: bytes) -> bytes:
     return sha256(b"".join((DOMAIN, salt, details, b"\n", payload))).digest()
 
 
+@lru_cache(maxsize=65_536)
 def _json(value: str | None) -> str:
     return canonical(value).decode()

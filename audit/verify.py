@@ -341,6 +341,12 @@ def _readable(entry: dict[str, Any]) -> tuple[tuple[str, str], dict[str, Any]]:
     score = None if details["score"] is None else struct.unpack(">d", _hex(details["score"], 8))[0]
     answer = {"score": score, "verdict": details["verdict"], "actor": details["actor"], "subject": details["subject"]}
     if entry["layout"] is None:
+        raw = _base64(entry["payload"])
+        _insist(
+            header["kind"] != "decision" or raw[:1] != b"\x01" or len(raw) < 33,
+            "the layout by which the decision is read was withheld",
+            "缺少读取该决策所需的布局",
+        )
         return ("the payload is a statement in its own words", "载荷为自述内容"), {"answer": answer}
     _insist(header["kind"] == "decision", "a statement carries a layout", "陈述带有布局")
     trace = read_trace(_base64(entry["payload"]), entry["layout"])

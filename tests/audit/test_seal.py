@@ -38,26 +38,27 @@ class TestHeader:
         flags: tuple[str, ...],
         about: bytes | None,
     ) -> None:
-        written = HeaderForm(context, "decision").write(number, time, counter, commitment, flags, about)
+        named, said = identifier_text(number), None if about is None else identifier_text(about)
+        written = HeaderForm(context, "decision").write(named, time, counter, commitment, flags, said)
         fields: dict[str, object] = {
             **context.fields(),
             "format": 1,
             "kind": "decision",
-            "id": identifier_text(number),
+            "id": named,
             "time": written_time(time),
             "counter": counter,
             "flags": flags,
             "commitment": commitment.hex(),
         }
-        if about is not None:
-            fields["about"] = identifier_text(about)
+        if said is not None:
+            fields["about"] = said
         assert written == canonical(fields)
 
     def test_a_sample_that_must_never_change(self) -> None:
         """Entries of format 1 are hashed in these bytes for as long as the program lives."""
         context = Context("serve-1", "gas-leak", "3", "ab" * 32, "cd" * 32, "plant-07")
         header = HeaderForm(context, "decision").write(
-            bytes(range(16)), 1_772_366_400_000_001, 7, b"\x11" * 32, ("capped",), None
+            identifier_text(bytes(range(16))), 1_772_366_400_000_001, 7, b"\x11" * 32, ("capped",), None
         )
         assert header.decode() == (
             '{"artifact":"'

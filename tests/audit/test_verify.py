@@ -173,6 +173,7 @@ class TestFails:
             (("entry", "payload"), "AAAA", 6, "payload, details or salt of entry"),
             (("entry", "erased"), True, 6, "an erased entry still carries content"),
             (("entry", "layout"), "{}", 7, "the layout is not the one the decision was written with"),
+            (("entry", "layout"), None, 7, "the layout by which the decision is read was withheld"),
             (("artifact_digest",), RULEBOOK, 8, "'artifact_digest' is not what the header names"),
             (("statements", 1, "payload"), "AAAA", 9, "payload, details or salt of entry"),
         ],

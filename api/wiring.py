@@ -79,13 +79,11 @@ class Service:
         until: datetime | None = None,
         conditions: list[Mapping[str, object]] | None = None,
     ) -> Ruling:
-        """Give a verdict, then bring the registry's tag and the kept reports up to date."""
+        """Give a verdict, then bring the kept reports up to date."""
         ruling = self.approvals.give_verdict(
             submission, verdict, by=by, reason=reason, until=until, conditions=conditions or ()
         )
-        record = self.book.get(submission)
-        self.store.set_tags(record.model, record.version, {"status": ruling.stage.value})
-        self._keep_reports(record)
+        self._keep_reports(self.book.get(submission))
         return ruling
 
     def retention_by_model(self) -> dict[str, Retention]:
@@ -120,6 +118,7 @@ def open_service(
     clock: Clock = system_clock,
     monotonic: Callable[[], float] = time.monotonic,
     tend: bool = False,
+    store: ModelStore | None = None,
 ) -> Service:
     """Open everything the settings name; on first use of a data folder, make it.
 
@@ -129,6 +128,8 @@ def open_service(
         Which door this process is; becomes part of its name in the log.
     tend : bool
         Sign checkpoints in the background, as a long-running process should.
+    store : ModelStore, optional
+        Where models are kept; None takes the one the settings name.
 
     Raises
     ------
@@ -147,14 +148,24 @@ def open_service(
     except Fault:
         database.close()
         raise
-    store = model_store(settings)
+    store = store or model_store(settings)
     key = secret_of_file(settings.data / "keys" / "pseudonym.key")
     book = SubmissionBook(database)
     permits = PermitBook(database, clock, monotonic)
     reviews = Reviews(log)
     models = Models(store)
-    approvals = Approvals(database, log, book, permits, rulebook, clock)
+    intake = Intake(store, log, book, permits, rulebook, clock)
+    approvals = Approvals(
+        database,
+        log,
+        book,
+        permits,
+        rulebook,
+        clock,
+        lambda model, version, stage: store.set_tags(model, version, {"status": stage.value}),
+    )
     approvals.record_unrecorded()
+    intake.finish_unfinished()
     hand_in_left_behind(settings.data / "spool", log, clock)
     spool = own_spool(settings.data / "spool", clock)
     return Service(
@@ -168,7 +179,7 @@ def open_service(
         people=People(database, clock, monotonic, lambda subject: pseudonym(str(subject), key), rulebook.purposes),
         book=book,
         permits=permits,
-        intake=Intake(store, log, book, permits, rulebook, clock),
+        intake=intake,
         approvals=approvals,
         serving=Serving(
             permits=permits,

@@ -7,6 +7,7 @@ it leaves with a flag. Anything that lets work go on is refused when its trace c
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,7 +23,7 @@ from explainers.predictor import Predictor
 from explainers.weight_shares import Capped, hold_caps
 from policies.declaration import Protective
 from policies.deidentification import DeidentificationPlan
-from policies.errors import Sentence
+from policies.errors import Sentence, Unavailable
 from policies.feature_caps import FeatureCaps, OnExceed
 from policies.permitted_use import PurposeRules, require_permitted
 from policies.tiers import Tier
@@ -41,6 +42,20 @@ HANDED_OVER = "handed_over"
 REVIEW = "review_required"
 LAPSED = "permit_lapsed"
 REPLAY_CLOCK = "replay_clock"
+
+
+class NotScored(Unavailable):
+    """The model itself broke down on these rows: there is no score to raise or spare an alarm by."""
+
+    fallback = "manual_control"
+
+    def __init__(self, model: str, why: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"'{model}' could not score these rows ({why}); fall back to manual control",
+                zh=f"“{model}”无法对这些数据评分（{why}），请转为人工控制",
+            )
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,6 +163,7 @@ class TracedInference:
         self._spool = spool
         self._hand_in = hand_in
         self._spooling = False
+        self._spool_lock = threading.Lock()
 
     def decide(self, served: ServedModel, X: Floats, asked: Asked) -> Decided:
         """Decide every row of `X`.
@@ -161,6 +177,8 @@ class TracedInference:
         ------
         PurposeRefused
             When the purpose is not one this house serves.
+        NotScored
+            When the model itself breaks down.
         """
         # A decision is made in this order:
         #   1. the purpose is allowed,
@@ -211,20 +229,23 @@ class TracedInference:
 
     def _empty_spool(self) -> None:
         """Hand in what waited while the log was away. What fails stays in the spool for the next time."""
-        if not self._spooling or self._hand_in is None:
+        if not self._spooling or self._hand_in is None or not self._spool_lock.acquire(blocking=False):
             return
         try:
             self._hand_in()
             self._spooling = False
         except Exception as error:  # noqa: BLE001 - the traces are safe where they are; the answer goes out
             logger.error("the spool could not be handed in: %s", type(error).__name__)
+        finally:
+            self._spool_lock.release()
 
     def _spooled(self, draft: Draft) -> Receipt | None:
         if self._spool is None:
             return None
         try:
-            self._spooling = True
-            return self._spool.append([draft])[0]
+            with self._spool_lock:  # nothing may be added while the spool is being emptied
+                self._spooling = True
+                return self._spool.append([draft])[0]
         except Exception as error:  # noqa: BLE001 - a full disk must not hold an alarm back
             logger.error("the spool did not take a trace: %s", type(error).__name__)
             return None
@@ -255,13 +276,16 @@ INFINITE = Sentence(
 def _explained(served: ServedModel, X: Floats) -> _Rows:
     predictor = served.predictor
     explanation: Explanation | None
+    capped = None
     try:
         explanation = predictor.explain(X)
         margins = explanation.scores
+        if served.caps.caps:
+            capped = hold_caps(explanation, served.caps)
     except Exception as error:  # noqa: BLE001 - whatever broke the explainer, an alarm still has to leave
         logger.error("the explainer of %s failed: %s", served.name, type(error).__name__)
         explanation = None
-        margins = predictor.margins(X)
+        margins = _margins(served, X)
     scores = predictor.score_of(margins)
     rows = _Rows(
         X=X,
@@ -270,7 +294,7 @@ def _explained(served: ServedModel, X: Floats) -> _Rows:
         record=scores.copy(),
         verdicts=served.alarms(scores),
         explanation=explanation,
-        capped=None,
+        capped=capped,
         flags=[[] for _ in range(len(X))],
     )
     if explanation is None:
@@ -281,18 +305,25 @@ def _explained(served: ServedModel, X: Floats) -> _Rows:
     return rows
 
 
+def _margins(served: ServedModel, X: Floats) -> Floats:
+    try:
+        return served.predictor.margins(X)
+    except Exception as error:
+        raise NotScored(served.name, type(error).__name__) from error
+
+
 def _hold(served: ServedModel, rows: _Rows) -> None:
     """Hold the caps, then settle verdicts and flags."""
-    if rows.explanation is not None and served.caps.caps:
-        rows.capped = hold_caps(rows.explanation, served.caps)
+    if rows.capped is not None:
+        over = rows.capped.exceeded
         capped_scores = served.predictor.score_of(rows.capped.margins)
         capped_alarms = served.alarms(capped_scores)
-        for over in np.flatnonzero(rows.capped.exceeded).tolist():
-            _hold_row(served, rows, over, bool(capped_alarms[over]))
+        for i in np.flatnonzero(over).tolist():
+            _hold_row(served, rows, i, bool(capped_alarms[i]))
         if served.caps.on_exceed is OnExceed.CLIP:
             # An alarm that only the clip would clear stands; a clip that raises one counts as well.
-            rows.verdicts = rows.verdicts | capped_alarms
-            rows.record = np.where(rows.capped.exceeded, capped_scores, rows.scores)
+            rows.verdicts = rows.verdicts | (capped_alarms & over)
+            rows.record = np.where(over, capped_scores, rows.scores)
     for i in range(len(rows.X)):
         if served.lapsed:
             rows.flags[i].append(LAPSED)
@@ -360,9 +391,7 @@ def _trace(
         method=why.method if why is not None else "pending",
         base=_base(why, i),
         contributions=why.contributions[i].astype(np.float32) if why is not None else np.zeros(0, np.float32),
-        standard_error=why.standard_error[i].astype(np.float32)
-        if why is not None and why.standard_error is not None
-        else None,
+        standard_error=_error_bar(why, i),
         margin=float(rows.margins[i]),
         score=float(rows.scores[i]),
         threshold=served.threshold,
@@ -391,7 +420,7 @@ def _base(why: Explanation | None, i: int) -> float:
 def _error_bar(why: Explanation | None, i: int) -> npt.NDArray[np.float32] | None:
     if why is None or why.standard_error is None:
         return None
-    return why.standard_error[i].astype(np.float32)
+    return np.asarray(why.standard_error[i], dtype=np.float32)
 
 
 def _cap_shares(served: ServedModel, rows: _Rows, i: int) -> dict[str, float]:

@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from sqlalchemy import Connection, insert, select, update
 
 from audit.database import Database
 from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds_of, new_identifier
-from governance.conditions import Conditions, read_conditions
+from governance.conditions import read_conditions
 from governance.permits import Permit, PermitBook, PermitState, bump_epoch, give_permit
 from governance.stages import Stage, require_move
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord, VerdictRecord
 from governance.tables import permits, submissions, verdicts, vetoes
-from policies.errors import Conflict, Malformed, Refused, Sentence
-from policies.roles import Action, Person, require, require_site
+from policies.declaration import WITHOUT_ARTIFACT
+from policies.errors import Conflict, Fault, Malformed, Refused, Sentence
+from policies.roles import Action, Person, absent, require, require_site
 from policies.rulebook import Rulebook
+
+logger = logging.getLogger("mingjing.approvals")
 
 
 class Verdict(StrEnum):
@@ -53,6 +57,22 @@ class StandsInTheWay(Refused):
     """A finding or a rule that an approval cannot pass."""
 
 
+class Raced(Conflict):
+    """Another person's decision came in between."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"someone else decided on {what} at the same moment; read it again and decide anew",
+                zh=f"另有人同时对 {what} 作出裁定，请重新查看后再裁定",
+            )
+        )
+
+
+Publish = Callable[[str, str, Stage], object]
+"""Told model, version and new stage, so that the registry shows what governance decided."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Ruling:
     """What came of a verdict: the record, the stage now, and who still has to approve."""
@@ -74,6 +94,7 @@ class Approvals:
         permit_book: PermitBook,
         rulebook: Rulebook,
         clock: Clock,
+        publish: Publish = lambda _model, _version, _stage: None,
     ) -> None:
         self._database = database
         self._log = log
@@ -81,6 +102,7 @@ class Approvals:
         self._permits = permit_book
         self._rulebook = rulebook
         self._clock = clock
+        self._publish = publish
 
     def give_verdict(
         self,
@@ -97,33 +119,17 @@ class Approvals:
         Parameters
         ----------
         until : datetime, optional
-            End of the permit; None takes the longest the rulebook allows at this tier.
+            End of the permit, UTC where it names no zone; None takes the longest the rulebook allows at this tier.
         conditions : iterable of mappings
             As `governance.conditions.read_conditions` takes them.
 
         Raises
         ------
-        NotAllowed, OwnSubmission, StandsInTheWay, IllegalMove, Conflict, Malformed, NotFound
+        NotAllowed, OwnSubmission, StandsInTheWay, IllegalMove, Raced, Conflict, Malformed, NotFound
         """
-        conditions = tuple(conditions)
-        record = self.consider(submission, verdict, by=by, reason=reason, until=until, conditions=conditions)
-        agreed = read_conditions(conditions)
-        reason = self._require_reason(reason)
-        now = self._clock()
-        said = VerdictRecord(
-            id=identifier_text(new_identifier(microseconds_of(now))),
-            submission=submission,
-            verdict=verdict.value,
-            reason=reason,
-            by=by.name,
-            role=by.role.value,
-            at=now,
-            until=self._until(record, until, now) if verdict is Verdict.APPROVE else None,
-            conditions=agreed.as_json(),
-            entry=None,
-        )
+        record, said = self._considered(submission, verdict, by, reason, until, conditions)
         if verdict is Verdict.APPROVE:
-            return self._approve(record, said, by, agreed)
+            return self._approve(record, said, by)
         return self._close(record, said, LEADS_TO[verdict], verdict is Verdict.VETO)
 
     def consider(
@@ -137,35 +143,30 @@ class Approvals:
         conditions: Iterable[Mapping[str, object]] = (),
     ) -> SubmissionRecord:
         """Raise whatever stands against this verdict now, as `give_verdict` would; record nothing."""
-        record = self._book.get(submission)
-        require(by, Action.GIVE_VERDICT)
-        require_site(by, record.site or None, "submission", submission)
-        require_move(f"submission {submission}", record.stage, LEADS_TO[verdict])
-        if by.name == record.submitted_by:
-            raise OwnSubmission(by.name, submission)
-        read_conditions(conditions)
-        self._require_reason(reason)
-        if verdict is Verdict.APPROVE:
-            self._until(record, until, self._clock())
-            obstacles = self.in_the_way(record)
-            if obstacles:
-                raise StandsInTheWay(*obstacles)
-            self._permits.require_unvetoed(record.model, record.artifact_digest)
-            self._require_asked(record, by)
-        return record
+        return self._considered(submission, verdict, by, reason, until, conditions)[0]
 
     def in_the_way(self, record: SubmissionRecord) -> tuple[Sentence, ...]:
-        """Return what no reason can pass: a sentence per finding that rules out an approval, none when it may come."""
+        """Return what stands in the way of an approval; no reason passes it."""
         blocking = [f for f in record.findings if f["holds"] is False and f["check"] in self._rulebook.permits.blocking]
         if self._rulebook.permits.inconclusive[record.tier] == "blocks":
             blocking += [f for f in record.findings if f["holds"] is None]
-        return tuple(
+        found = [
             Sentence(
                 en=f"{finding['check']} stands in the way of an approval: {finding['says']['en']}",
                 zh=f"{finding['check']} 未通过，不能批准：{finding['says']['zh']}",
             )
             for finding in blocking
-        )
+        ]
+        flavour = record.declaration.model.flavour
+        if flavour in WITHOUT_ARTIFACT:
+            found.append(
+                Sentence(
+                    en=f"{record.model} was handed in as '{flavour}', without a model file: it can be reported on, "
+                    "and nothing is there that a permit could let run",
+                    zh=f"{record.model} 以“{flavour}”方式提交，没有模型文件：可以出具报告，但没有可许可运行的对象",
+                )
+            )
+        return tuple(found)
 
     def suspend(self, model: str, *, by: Person, reason: str) -> Permit:
         """Suspend the live permit of a model: the next call is refused."""
@@ -186,20 +187,46 @@ class Approvals:
             self._record(record, next(said for said in record.verdicts if said.id == row.id))
         return len(missing)
 
-    def _require_reason(self, reason: str) -> str:
-        if len(reason.strip()) < 3:
-            raise Malformed(
-                Sentence(
-                    en="a verdict needs a reason that others can follow; found an empty one",
-                    zh="裁定必须写明他人可以理解的理由，当前为空",
-                )
-            )
-        return reason.strip()
+    def _considered(
+        self,
+        submission: str,
+        verdict: Verdict,
+        by: Person,
+        reason: str,
+        until: datetime | None,
+        conditions: Iterable[Mapping[str, object]],
+    ) -> tuple[SubmissionRecord, VerdictRecord]:
+        """Return the record and the verdict to be written, once nothing speaks against it."""
+        require(by, Action.GIVE_VERDICT)
+        record = self._book.get(submission)
+        require_site(by, record.site or None, "submission", submission)
+        require_move(f"submission {submission}", record.stage, LEADS_TO[verdict])
+        if by.name == record.submitted_by:
+            raise OwnSubmission(by.name, submission)
+        now = self._clock()
+        said = VerdictRecord(
+            id=identifier_text(new_identifier(microseconds_of(now))),
+            submission=submission,
+            verdict=verdict.value,
+            reason=_require_reason(reason),
+            by=by.name,
+            role=by.role.value,
+            at=now,
+            until=self._until(record, until, now) if verdict is Verdict.APPROVE else None,
+            conditions=read_conditions(conditions).as_json(),
+            entry=None,
+        )
+        if verdict is Verdict.APPROVE:
+            self._require_passable(record)
+            self._permit(record, said, self._others(record, by))
+        return record, said
 
     def _until(self, record: SubmissionRecord, until: datetime | None, now: datetime) -> datetime:
         longest = now + timedelta(days=self._rulebook.permits.longest_days[record.tier])
         if until is None:
             return longest
+        if until.tzinfo is None:
+            until = until.replace(tzinfo=UTC)
         if until <= now or until > longest:
             raise Malformed(
                 Sentence(
@@ -209,32 +236,16 @@ class Approvals:
             )
         return until
 
-    def _approve(self, record: SubmissionRecord, said: VerdictRecord, by: Person, agreed: Conditions) -> Ruling:
-        needed = self._rulebook.permits.deciders[record.tier]
-        approved = _approvals_of(record)
-        self._claim(record, Stage.EXAMINED)
-        try:
-            entry = self._log.append([self._entry("approve", record, said)])[0]
-            have = {v.role for v in approved} | {by.role.value}
-            missing = tuple(role for role in needed if role not in have)
-            permit = None if missing else self._permit(record, said, agreed, approved)
-            stage = Stage.EXAMINED if missing else Stage.APPROVED
-            with self._database.writing() as connection:
-                connection.execute(insert(verdicts).values(_row(said, entry.id)))
-                connection.execute(
-                    update(submissions).where(submissions.c.id == record.id).values(stage=stage.value, claimed=None)
-                )
-                if permit is not None:
-                    give_permit(connection, permit)
-        except BaseException:
-            self._release(record)
-            raise
-        self._permits.forget()
-        return Ruling(verdict=said, stage=stage, permit=permit, still_needed=missing)
+    def _require_passable(self, record: SubmissionRecord) -> None:
+        obstacles = self.in_the_way(record)
+        if obstacles:
+            raise StandsInTheWay(*obstacles)
+        self._permits.require_unvetoed(record.model, record.artifact_digest)
 
-    def _require_asked(self, record: SubmissionRecord, by: Person) -> None:
+    def _others(self, record: SubmissionRecord, by: Person) -> list[VerdictRecord]:
+        """Return the approvals already given. Raises Conflict where this person's is not one that is still asked."""
         needed = self._rulebook.permits.deciders[record.tier]
-        approved = _approvals_of(record)
+        approved = [v for v in record.verdicts if v.verdict == Verdict.APPROVE.value]
         if by.role.value not in needed or any(v.role == by.role.value or v.by == by.name for v in approved):
             raise Conflict(
                 Sentence(
@@ -244,13 +255,76 @@ class Approvals:
                     f"{by.role.value} 已批准或无需批准",
                 )
             )
+        return approved
 
-    def _permit(
-        self, record: SubmissionRecord, said: VerdictRecord, agreed: Conditions, approved: list[VerdictRecord]
-    ) -> Permit:
+    def _approve(self, record: SubmissionRecord, said: VerdictRecord, by: Person) -> Ruling:
+        claim = self._claim(record)
+        entry = None
+        try:
+            record = self._book.get(record.id)  # the other approval of L4 may have come in since it was read
+            approved = self._others(record, by)
+            have = {v.role for v in approved} | {by.role.value}
+            missing = tuple(role for role in self._rulebook.permits.deciders[record.tier] if role not in have)
+            permit = None if missing else self._permit(record, said, approved)
+            replaced = self._replaced_by(permit)
+            entry = self._log.append([self._entry("approve", record, said), *self._retirements(replaced, by)])[0]
+            stage = Stage.EXAMINED if missing else Stage.APPROVED
+            with self._database.writing() as connection:
+                self._settle(connection, record, stage, claim)
+                connection.execute(insert(verdicts).values(_row(said, entry.id)))
+                if permit is not None:
+                    give_permit(connection, permit)
+                    _set_stage(connection, [other.id for other in replaced], Stage.RETIRED)
+        except Raced:
+            self._permits.forget()
+            if entry is not None:
+                self._log.append([self._did_not_bind(record, said, entry.id)])
+            raise
+        except BaseException:
+            self._release(record, claim)
+            raise
+        self._permits.forget()
+        self._tell([(record, stage), *((other, Stage.RETIRED) for other in replaced)])
+        return Ruling(verdict=said, stage=stage, permit=permit, still_needed=missing)
+
+    def _replaced_by(self, permit: Permit | None) -> list[SubmissionRecord]:
+        """Return the submissions whose permit ends because another version of their model gets one."""
+        if permit is None:
+            return []
+        held = [p for p in self._permits.permits() if p.model == permit.model and p.state is not PermitState.ENDED]
+        return [self._book.get(other.submission) for other in held]
+
+    def _retirements(self, replaced: list[SubmissionRecord], by: Person) -> list[Draft]:
+        return [
+            statement(
+                "retire",
+                by=by.name,
+                body={"submission": other.id, "why": "another version was approved"},
+                model=other.model,
+                version=other.version,
+                artifact_digest=other.artifact_digest,
+                rulebook_digest=self._rulebook.digest,
+                site=other.site or None,
+            )
+            for other in replaced
+        ]
+
+    def _settle(self, connection: Connection, record: SubmissionRecord, stage: Stage, claim: int) -> None:
+        """Move a claimed submission on, unless a veto or another person was faster."""
+        moved = connection.execute(
+            update(submissions)
+            .where(submissions.c.id == record.id, submissions.c.stage == record.stage.value)
+            .where(submissions.c.claimed == claim)
+            .values(stage=stage.value, claimed=None)
+        )
+        vetoed = select(vetoes.c.submission).where(vetoes.c.artifact_digest == record.artifact_digest)
+        if moved.rowcount != 1 or connection.execute(vetoed).first() is not None:
+            raise Raced(record.id)
+
+    def _permit(self, record: SubmissionRecord, said: VerdictRecord, approved: list[VerdictRecord]) -> Permit:
         """Return the permit all approvals lead to: the earliest end, and everyone's conditions."""
         ends = [v.until for v in [*approved, said] if v.until is not None]
-        everyone = [c for v in approved for c in v.conditions] + agreed.as_json()
+        everyone = [c for v in [*approved, said] for c in v.conditions]
         return Permit(
             id=said.id,
             submission=record.id,
@@ -266,19 +340,21 @@ class Approvals:
         )
 
     def _close(self, record: SubmissionRecord, said: VerdictRecord, stage: Stage, vetoed: bool) -> Ruling:
+        # A veto counts whatever happened since the record was read; a return only answers what was read.
+        answered = submissions.c.stage != Stage.VETOED.value if vetoed else submissions.c.stage == record.stage.value
         with self._database.writing() as connection:
             moved = connection.execute(
                 update(submissions)
-                .where(submissions.c.id == record.id, submissions.c.stage == record.stage.value)
+                .where(submissions.c.id == record.id, answered)
                 .values(stage=stage.value, claimed=None)
             )
             if moved.rowcount != 1:
-                raise _raced(record.id)
+                raise Raced(record.id)
             connection.execute(insert(verdicts).values(_row(said, None)))
-            if vetoed:
-                self._bind_veto(connection, record, said)
+            same = self._bind_veto(connection, record, said) if vetoed else []
         self._permits.forget()
         self._record(record, said)
+        self._tell([(record, stage), *((self._book.get(other), stage) for other in same)])
         return Ruling(verdict=said, stage=stage, permit=None, still_needed=())
 
     def _record(self, record: SubmissionRecord, said: VerdictRecord) -> None:
@@ -286,14 +362,14 @@ class Approvals:
         with self._database.writing() as connection:
             connection.execute(update(verdicts).where(verdicts.c.id == said.id).values(entry=entry.id))
 
-    def _bind_veto(self, connection: Connection, record: SubmissionRecord, said: VerdictRecord) -> None:
-        known = connection.execute(
-            select(vetoes.c.artifact_digest).where(vetoes.c.artifact_digest == record.artifact_digest)
-        ).scalar()
+    def _bind_veto(self, connection: Connection, record: SubmissionRecord, said: VerdictRecord) -> list[str]:
+        """End every permit of the artifact; return the other submissions, under whatever name, that it ends."""
+        digest = record.artifact_digest
+        known = connection.execute(select(vetoes.c.artifact_digest).where(vetoes.c.artifact_digest == digest)).scalar()
         if known is None:
             connection.execute(
                 insert(vetoes).values(
-                    artifact_digest=record.artifact_digest,
+                    artifact_digest=digest,
                     submission=record.id,
                     by=said.by,
                     at=microseconds_of(said.at),
@@ -301,17 +377,29 @@ class Approvals:
                 )
             )
         connection.execute(
-            update(permits)
-            .where(permits.c.artifact_digest == record.artifact_digest)
-            .values(state=PermitState.ENDED.value)
+            update(permits).where(permits.c.artifact_digest == digest).values(state=PermitState.ENDED.value)
         )
+        same = list(
+            connection.execute(
+                select(submissions.c.id).where(
+                    submissions.c.artifact_digest == digest,
+                    submissions.c.id != record.id,
+                    submissions.c.stage != Stage.VETOED.value,
+                )
+            ).scalars()
+        )
+        _set_stage(connection, same, Stage.VETOED)
         bump_epoch(connection)
+        return same
 
     def _toggle(
         self, model: str, by: Person, reason: str, now_in: PermitState, to: PermitState, stage: Stage
     ) -> Permit:
         require(by, Action.SUSPEND)
-        reason = self._require_reason(reason)
+        known, _ = self._book.search(model=model, limit=1)
+        if not known or not by.sees_site(known[0].site or None):
+            raise absent("model", model)
+        reason = _require_reason(reason)
         held = [p for p in self._permits.permits() if p.model == model and p.state is not PermitState.ENDED]
         if not held or held[0].state is not now_in:
             state = held[0].state.value if held else "without a permit"
@@ -323,12 +411,12 @@ class Approvals:
             )
         permit = held[0]
         record = self._book.get(permit.submission)
-        require_site(by, record.site or None, "model", model)
         if to is PermitState.LIVE:
+            if by.name == record.submitted_by:
+                raise OwnSubmission(by.name, record.id)
             self._permits.require_unvetoed(model, permit.artifact_digest)
-        act = "suspend" if to is PermitState.SUSPENDED else "resume"
         draft = statement(
-            act,
+            "suspend" if to is PermitState.SUSPENDED else "resume",
             by=by.name,
             body={"reason": reason, "permit": permit.id},
             model=model,
@@ -344,13 +432,35 @@ class Approvals:
                 update(permits).where(permits.c.id == permit.id, permits.c.state == now_in.value).values(state=to.value)
             )
             if moved.rowcount != 1:
-                raise _raced(model)
-            connection.execute(update(submissions).where(submissions.c.id == record.id).values(stage=stage.value))
+                raise Raced(model)
+            _set_stage(connection, [record.id], stage)
             bump_epoch(connection)
         self._permits.forget()
         if to is PermitState.SUSPENDED:
             self._log.append([draft])
+        self._tell([(record, stage)])
         return permit
+
+    def _tell(self, moved: Iterable[tuple[SubmissionRecord, Stage]]) -> None:
+        """Pass new stages on to the registry; what binds is decided, whether or not the registry answers."""
+        for record, stage in moved:
+            try:
+                self._publish(record.model, record.version, stage)
+            except Fault as fault:
+                logger.error("the registry does not show %s:%s as %s: %s", record.model, record.version, stage, fault)
+
+    def _did_not_bind(self, record: SubmissionRecord, said: VerdictRecord, entry: str) -> Draft:
+        return statement(
+            "refuse",
+            by="mingjing",
+            body={"what": "approval", "submission": record.id, "approved_by": said.by, "why": "someone was faster"},
+            about=entry,
+            model=record.model,
+            version=record.version,
+            artifact_digest=record.artifact_digest,
+            rulebook_digest=self._rulebook.digest,
+            site=record.site or None,
+        )
 
     def _entry(self, kind: str, record: SubmissionRecord, said: VerdictRecord) -> Draft:
         return statement(
@@ -364,35 +474,42 @@ class Approvals:
             site=record.site or None,
         )
 
-    def _claim(self, record: SubmissionRecord, stage: Stage) -> None:
+    def _claim(self, record: SubmissionRecord) -> int:
         """Let exactly one of several deciders go on; the others are told that they raced."""
         now = microseconds_of(self._clock())
         free = submissions.c.claimed.is_(None) | (submissions.c.claimed < now - CLAIM_LASTS)
         with self._database.writing() as connection:
             claimed = connection.execute(
                 update(submissions)
-                .where(submissions.c.id == record.id, submissions.c.stage == stage.value, free)
+                .where(submissions.c.id == record.id, submissions.c.stage == record.stage.value, free)
                 .values(claimed=now)
             )
         if claimed.rowcount != 1:
-            raise _raced(record.id)
+            raise Raced(record.id)
+        return now
 
-    def _release(self, record: SubmissionRecord) -> None:
+    def _release(self, record: SubmissionRecord, claim: int) -> None:
         with self._database.writing() as connection:
-            connection.execute(update(submissions).where(submissions.c.id == record.id).values(claimed=None))
+            connection.execute(
+                update(submissions)
+                .where(submissions.c.id == record.id, submissions.c.claimed == claim)
+                .values(claimed=None)
+            )
 
 
-def _approvals_of(record: SubmissionRecord) -> list[VerdictRecord]:
-    return [verdict for verdict in record.verdicts if verdict.verdict == Verdict.APPROVE.value]
-
-
-def _raced(what: str) -> Conflict:
-    return Conflict(
-        Sentence(
-            en=f"someone else decided on {what} at the same moment; read it again and decide anew",
-            zh=f"另有人同时对 {what} 作出裁定，请重新查看后再裁定",
+def _require_reason(reason: str) -> str:
+    if len(reason.strip()) < 3:
+        raise Malformed(
+            Sentence(
+                en="a verdict needs a reason that others can follow; found an empty one",
+                zh="裁定必须写明他人可以理解的理由，当前为空",
+            )
         )
-    )
+    return reason.strip()
+
+
+def _set_stage(connection: Connection, ids: list[str], stage: Stage) -> None:
+    connection.execute(update(submissions).where(submissions.c.id.in_(ids)).values(stage=stage.value, claimed=None))
 
 
 def _row(said: VerdictRecord, entry: str | None) -> dict[str, object]:

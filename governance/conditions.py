@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -15,8 +14,8 @@ KINDS = ("threshold", "review_alarms", "sites", "note")
 class Conditions:
     """All conditions of one permit.
 
-    `threshold` replaces the declared one, `review_alarms` sends every alarm to a person, `sites` limits
-    where the model may run (None: its own site's callers and any), `notes` bind people, not code.
+    `threshold` replaces the declared one, `review_alarms` sends every alarm to a person, `sites` says at which
+    sites the model may run (None: at its own), `notes` bind people, not code.
     """
 
     threshold: float | None = None
@@ -50,41 +49,76 @@ class Conditions:
 
 
 def read_conditions(items: Iterable[Mapping[str, object]]) -> Conditions:
-    """Read conditions as they come over a door.
+    """Read conditions as they come over a door, or those of several people together.
+
+    Sites are those that everyone names; a threshold may be said twice, not two of them.
 
     Raises
     ------
     Malformed
-        With every condition that is unknown or incomplete.
+        With every condition that is unknown or incomplete, or that contradicts another.
     """
-    threshold: float | None = None
+    thresholds: list[float] = []
     review = False
-    sites: tuple[str, ...] | None = None
+    sites: list[tuple[str, ...]] = []
     notes: list[str] = []
     faults: list[Sentence] = []
     for item in items:
         kind = item.get("kind")
-        if kind == "threshold" and _is_share(item.get("value")):
-            threshold = float(str(item["value"]))
+        value = item.get("value" if kind == "threshold" else "sites" if kind == "sites" else "text")
+        if kind == "threshold" and _is_share(value):
+            thresholds.append(float(str(value)))
         elif kind == "review_alarms":
             review = True
-        elif kind == "sites" and _is_names(item.get("sites")):
-            sites = tuple(str(site) for site in _listed(item["sites"]))
-        elif kind == "note" and str(item.get("text", "")).strip():
-            notes.append(str(item["text"]).strip())
+        elif kind == "sites" and _is_names(value):
+            sites.append(tuple(str(site).strip() for site in _listed(value)))
+        elif kind == "note" and isinstance(value, str) and value.strip():
+            notes.append(value.strip())
         else:
-            faults.append(
-                Sentence(
-                    en=f"condition {dict(item)!r} is not known or incomplete; expected one of "
-                    "{kind: threshold, value: 0..1}, {kind: review_alarms}, {kind: sites, sites: […]}, "
-                    "{kind: note, text: …}",
-                    zh=f"条件 {dict(item)!r} 无法识别或不完整；应为 {{kind: threshold, value: 0..1}}、"
-                    "{kind: review_alarms}、{kind: sites, sites: […]} 或 {kind: note, text: …}",
-                )
-            )
+            faults.append(_unknown(item))
+    common = tuple(site for site in sites[0] if all(site in others for others in sites)) if sites else None
+    faults += _contradictions(thresholds, sites, common)
     if faults:
         raise Malformed(*faults)
-    return Conditions(threshold=threshold, review_alarms=review, sites=sites, notes=tuple(notes))
+    return Conditions(
+        threshold=thresholds[0] if thresholds else None,
+        review_alarms=review,
+        sites=common,
+        notes=tuple(dict.fromkeys(notes)),
+    )
+
+
+def _unknown(item: Mapping[str, object]) -> Sentence:
+    return Sentence(
+        en=f"condition {dict(item)!r} is not known or incomplete; expected one of "
+        "{kind: threshold, value: 0..1}, {kind: review_alarms}, {kind: sites, sites: […]}, "
+        "{kind: note, text: …}",
+        zh=f"条件 {dict(item)!r} 无法识别或不完整；应为 {{kind: threshold, value: 0..1}}、"
+        "{kind: review_alarms}、{kind: sites, sites: […]} 或 {kind: note, text: …}",
+    )
+
+
+def _contradictions(
+    thresholds: list[float], sites: list[tuple[str, ...]], common: tuple[str, ...] | None
+) -> list[Sentence]:
+    faults = []
+    if len(set(thresholds)) > 1:
+        said = ", ".join(f"{threshold:g}" for threshold in thresholds)
+        faults.append(
+            Sentence(
+                en=f"the conditions name several thresholds ({said}); agree on one",
+                zh=f"各项条件给出了多个阈值（{said}），请统一为一个",
+            )
+        )
+    if common == ():
+        said = "; ".join(", ".join(named) for named in sites)
+        faults.append(
+            Sentence(
+                en=f"the conditions name sites that have none in common ({said}); agree on some",
+                zh=f"各项条件所列场所没有交集（{said}），请统一",
+            )
+        )
+    return faults
 
 
 def condition_from_text(text: str) -> dict[str, object]:
@@ -117,11 +151,15 @@ def condition_from_text(text: str) -> dict[str, object]:
 def _is_share(value: object) -> bool:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return False
-    return math.isfinite(value) and 0 <= value <= 1
+    return 0 <= value <= 1
 
 
 def _is_names(value: object) -> bool:
-    return isinstance(value, list | tuple) and bool(value) and all(isinstance(name, str) for name in value)
+    return (
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(name, str) and name.strip() for name in value)
+    )
 
 
 def _listed(value: object) -> list[object]:

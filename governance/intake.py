@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +20,12 @@ from governance.permits import MayNotRun, PermitBook
 from governance.stages import Stage
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
+from governance.tables import UNREGISTERED
 from model_registry.inputs import inputs_of
 from model_registry.loading import LoadedModel, compare_with_library, load_predictor
 from model_registry.store import ModelStore
 from model_registry.submission import Submission, read_submission
+from model_registry.version import ArtifactAltered
 from policies.errors import Conflict, Sentence
 from policies.feature_caps import FeatureCaps, OnExceed
 from policies.impact_matrix import Assessment, assess
@@ -32,6 +35,9 @@ from policies.rulebook import Rulebook
 
 SEED = 20260101
 """Seed of every sample the examination draws; committed, so that no submitter chooses his background."""
+
+REGISTERING_LASTS = timedelta(minutes=10)
+"""After this time without a version, the process that registered a submission is taken for dead."""
 
 BACKGROUND = "background.csv"
 BACKGROUND_ROWS = 512
@@ -93,6 +99,9 @@ def _examine(submission: Submission, rulebook: Rulebook, tell: Progress) -> Exam
     loaded = None
     if submission.artifact is not None:
         loaded = load_predictor(submission.artifact, declaration, background=submission.training)
+        if loaded.artifact_digest != submission.artifact_digest:
+            what = declaration.model.name
+            raise ArtifactAltered(what, submission.artifact_digest, loaded.artifact_digest)
         loaded = compare_with_library(loaded, inputs_of(submission.evaluation, loaded.predictor))
     examined = examined_from(
         declaration=declaration,
@@ -149,8 +158,29 @@ class Intake:
         require(by, Action.SUBMIT)
         submission = read_submission(directory)
         self._require_welcome(submission, by)
-        examination = _examine(submission, self._rulebook, progress or (lambda _what, _share: None))
+        return self.take_in(_examine(submission, self._rulebook, progress or (lambda _what, _share: None)), by=by)
+
+    def take_in(self, examination: Examination, *, by: Person) -> SubmissionRecord:
+        """Register what was examined under the rulebook in force and put it before the officer.
+
+        Raises
+        ------
+        NotAllowed, PurposeRefused, Conflict, Unavailable
+        """
+        require(by, Action.SUBMIT)
+        self._require_welcome(examination.submission, by)
         return self._register(examination, by)
+
+    def finish_unfinished(self) -> int:
+        """Complete or take back what a dead process left half registered; return how many there were."""
+        left = self._book.reserved(self._clock() - REGISTERING_LASTS)
+        for record in left:
+            versions = [v for v in self._store.versions(record.model) if v.submission_id == record.id]
+            if versions:
+                self._book.complete(record.id, versions[0].version)
+            else:
+                self._take_back(record)
+        return len(left)
 
     def _require_welcome(self, submission: Submission, by: Person) -> None:
         declaration = submission.declaration
@@ -167,10 +197,12 @@ class Intake:
                         model=declaration.model.name,
                         artifact_digest=submission.artifact_digest,
                         rulebook_digest=self._rulebook.digest,
+                        site=declaration.use.site or None,
                     )
                 ]
             )
             raise
+        self._book.require_free(declaration.model.name, declaration.use.site)
         try:
             self._permits.require_unvetoed(declaration.model.name, submission.artifact_digest)
         except MayNotRun as refused:
@@ -182,48 +214,80 @@ class Intake:
             ) from refused
 
     def _register(self, examination: Examination, by: Person) -> SubmissionRecord:
+        # What can fail for want of disk or network comes before the version exists:
+        #   1. the name is reserved in the database, where one of several at a time succeeds,
+        #   2. the submission is in the log,
+        #   3. the registry keeps it, whole or not at all,
+        #   4. the record learns its version; a crash before that is made good by `finish_unfinished`.
+        record = self._recorded(examination, by)
+        self._book.reserve(record)  # (1)
+        try:
+            self._log.append(self._entries(record))  # (2)
+        except BaseException:
+            self._book.drop(record.id)
+            raise
+        try:
+            version = self._store.register(  # (3)
+                examination.submission,
+                submission_id=record.id,
+                tier=record.tier,
+                tags={"status": Stage.EXAMINED.value, "rulebook_digest": self._rulebook.digest},
+                documents={
+                    "findings.json": orjson.dumps(examination.as_json(), option=orjson.OPT_INDENT_2),
+                    BACKGROUND: examination.background,
+                },
+            )
+        except BaseException:
+            self._take_back(record)
+            raise
+        self._book.complete(record.id, version.version)  # (4)
+        self._permits.forget()
+        return replace(record, version=version.version)
+
+    def _recorded(self, examination: Examination, by: Person) -> SubmissionRecord:
         submission = examination.submission
-        declaration = submission.declaration
+        use = submission.declaration.use
         now = self._clock()
-        identifier = identifier_text(new_identifier(microseconds_of(now)))
-        findings = tuple(finding.as_json() for finding in examination.findings)
-        version = self._store.register(
-            submission,
-            submission_id=identifier,
-            tier=examination.assessment.tier,
-            tags={"status": Stage.EXAMINED.value, "rulebook_digest": self._rulebook.digest},
-            documents={
-                "findings.json": orjson.dumps(examination.as_json(), option=orjson.OPT_INDENT_2),
-                BACKGROUND: examination.background,
-            },
-        )
-        record = SubmissionRecord(
-            id=identifier,
-            model=version.name,
-            version=version.version,
+        return SubmissionRecord(
+            id=identifier_text(new_identifier(microseconds_of(now))),
+            model=submission.declaration.model.name,
+            version=UNREGISTERED,
             artifact_digest=submission.artifact_digest,
             rulebook_digest=self._rulebook.digest,
             tier=examination.assessment.tier,
             stage=Stage.EXAMINED,
-            site=declaration.use.site,
-            owner=declaration.use.owner,
+            site=use.site,
+            owner=use.owner,
             submitted_by=by.name,
             submitted_at=now,
             toml=submission.toml.decode(),
             assessment=examination.assessment,
-            findings=findings,
+            findings=tuple(finding.as_json() for finding in examination.findings),
             shares_after=examination.shares_after,
             holds=examination.holds,
         )
-        self._log.append(self._entries(record))
-        self._book.add(record)
-        self._permits.forget()
-        return record
+
+    def _take_back(self, record: SubmissionRecord) -> None:
+        """Drop a reserved record, and say in the log that the submission it holds was never registered."""
+        self._book.drop(record.id)
+        why = {"what": "registration", "submission": record.id, "why": "the registry did not take it"}
+        self._log.append(
+            [
+                statement(
+                    "refuse",
+                    by="mingjing",
+                    body=why,
+                    model=record.model,
+                    artifact_digest=record.artifact_digest,
+                    rulebook_digest=record.rulebook_digest,
+                    site=record.site or None,
+                )
+            ]
+        )
 
     def _entries(self, record: SubmissionRecord) -> list[Any]:
         columns: Mapping[str, Any] = {
             "model": record.model,
-            "version": record.version,
             "artifact_digest": record.artifact_digest,
             "rulebook_digest": record.rulebook_digest,
             "site": record.site or None,

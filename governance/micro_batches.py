@@ -46,8 +46,10 @@ class Request:
 
     @property
     def kind(self) -> tuple[object, ...]:
-        """Requests of one kind can be decided in one go."""
-        return (self.model, self.by, self.purpose, self.rows.names, self.subjects is None)
+        """Requests of one kind can be decided in one go. One whose subjects do not fit its rows is of its own kind:
+        beside others it would give them its subjects."""
+        fits = self.subjects is None or len(self.subjects) == len(self.rows.matrix)
+        return (self.model, self.by, self.purpose, self.rows.names, self.subjects is None, 0 if fits else id(self))
 
 
 class MicroBatches:

@@ -13,10 +13,10 @@ from enum import StrEnum
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.exc import SQLAlchemyError
 
-from audit.database import Database
+from audit.database import Database, DatabaseAway
 from audit.entries import Clock, microseconds_of, moment_of
 from governance.conditions import Conditions, read_conditions
-from governance.tables import epoch, permits, submissions, vetoes
+from governance.tables import UNREGISTERED, epoch, permits, submissions, vetoes
 from policies.errors import Refused, Sentence
 from policies.tiers import Tier
 
@@ -73,6 +73,13 @@ class _Book:
     by_model: dict[str, tuple[Permit, ...]]
     vetoed: dict[str, str]
     newest: dict[str, str]  # artifact digest of each model's newest submission
+    sites: dict[str, str | None]  # site of each model's newest submission
+
+    def knows(self, model: str, site: str | None) -> bool:
+        """Whether a caller of a site may know of the model: it belongs there, or a permit names the site."""
+        if site is None or self.sites.get(model) == site:
+            return True
+        return any(site in (permit.conditions.sites or ()) for permit in self.by_model.get(model, ()))
 
 
 class PermitBook:
@@ -92,28 +99,33 @@ class PermitBook:
         self._lock = threading.Lock()
         self._book: _Book | None = None
         self._looked = self._seen = float("-inf")
+        self._failed: float | None = None
 
     def forget(self) -> None:
         """Read the database at the next question."""
         self._looked = float("-inf")
+        self._failed = None
 
-    def live(self, model: str, grace: timedelta) -> tuple[Permit, bool]:
+    def live(self, model: str, grace: timedelta, site: str | None = None) -> tuple[Permit, bool]:
         """Return the permit under which `model` runs, and whether only flagged alarms may leave.
 
-        That is so within the grace after a permit's end, and while the database cannot be asked.
+        That is so within the grace after a permit's end, and while the database cannot be asked. For a caller of
+        a `site`, a model of another site is as unknown as one that is absent.
 
         Raises
         ------
         MayNotRun
-            When the model is unknown, vetoed, suspended, never approved, or lapsed beyond the grace.
+            When the model is unknown, vetoed, suspended, never approved, or lapsed beyond the grace, and when the
+            permits cannot be read.
         """
-        book, stale_for = self._current()
+        try:
+            book, stale_for = self._current()
+        except DatabaseAway as away:
+            raise unreachable(model) from away
         if stale_for > grace.total_seconds():
-            raise MayNotRun(
-                model,
-                Sentence(en="the permits cannot be reached any more", zh="已无法查询许可状态"),
-                "unreachable",
-            )
+            raise unreachable(model)
+        if not book.knows(model, site):
+            raise unknown(model)
         now = self._clock()
         held = book.by_model.get(model, ())
         for permit in held:
@@ -164,30 +176,68 @@ class PermitBook:
                 Sentence(en="no version of it holds a permit", zh="没有任何版本获得许可"),
                 "not_permitted",
             )
-        return MayNotRun(
-            model, Sentence(en="no model of this name was ever submitted", zh="从未提交过该名称的模型"), "unknown"
-        )
+        return unknown(model)
 
     def _current(self) -> tuple[_Book, float]:
-        """Return the book and for how many seconds the database could not be asked, 0 when it was."""
-        book = self._book
-        if book is not None and self._monotonic() - self._looked < self._fresh_for:
-            return book, 0.0
-        with self._lock:
-            if self._book is not None and self._monotonic() - self._looked < self._fresh_for:
-                return self._book, 0.0
-            try:
-                with self._database.reading() as connection:
-                    now = read_epoch(connection)
-                    if self._book is None or self._book.epoch != now:
-                        self._book = _read_book(connection, now)
-            except SQLAlchemyError:
-                if self._book is None:
-                    raise
-                logger.error("the permits cannot be read; answering from memory with flagged alarms only")
-                return self._book, self._monotonic() - self._seen
-            self._looked = self._seen = self._monotonic()
+        """Return the book and for how many seconds the database could not be asked, 0 when it was.
+
+        One caller at a time looks; while a look hangs or has just failed, the others answer from memory.
+        """
+        known = self._fresh()
+        if known is not None:
+            return known
+        if not self._lock.acquire(timeout=self._fresh_for if self._book is not None else -1):
+            return self._remembered()
+        try:
+            return self._fresh() or self._look()
+        finally:
+            self._lock.release()
+
+    def _fresh(self) -> tuple[_Book, float] | None:
+        """Return what is known without asking: a recent picture, or an older one just after a failed look."""
+        if self._book is None:
+            return None
+        now = self._monotonic()
+        if now - self._looked < self._fresh_for:
             return self._book, 0.0
+        return self._remembered() if self._failed is not None and now - self._failed < self._fresh_for else None
+
+    def _look(self) -> tuple[_Book, float]:
+        try:
+            with self._database.reading() as connection:
+                now = read_epoch(connection)
+                if self._book is None or self._book.epoch != now:
+                    self._book = _read_book(connection, now)
+        except SQLAlchemyError as away:
+            if self._book is None:
+                raise DatabaseAway(type(away).__name__) from away
+            logger.error("the permits cannot be read; answering from memory with flagged alarms only")
+            self._failed = self._monotonic()
+            return self._remembered()
+        self._looked = self._seen = self._monotonic()
+        self._failed = None
+        return self._book, 0.0
+
+    def _remembered(self) -> tuple[_Book, float]:
+        assert self._book is not None, "there is something to remember"
+        return self._book, max(self._monotonic() - self._seen, 1e-6)
+
+
+def unknown(model: str) -> MayNotRun:
+    """Return the one refusal for a model that is absent and for one the caller may not know of."""
+    return MayNotRun(
+        model,
+        Sentence(
+            en="there is no model of this name here, or it is outside your scope",
+            zh="此处没有该名称的模型，或不在您的权限范围内",
+        ),
+        "unknown",
+    )
+
+
+def unreachable(model: str) -> MayNotRun:
+    """Return the refusal for when nobody can say whether the model is permitted."""
+    return MayNotRun(model, Sentence(en="the permits cannot be reached", zh="无法查询许可状态"), "unreachable")
 
 
 def _vetoed(model: str, digest: str, reason: str) -> MayNotRun:
@@ -220,10 +270,15 @@ def _read_book(connection: Connection, now: int) -> _Book:
         )
     vetoed = {row.artifact_digest: row.reason for row in connection.execute(select(vetoes))}
     # A vetoed submission that never had a permit is refused as vetoed, not as merely unapproved.
-    in_order = select(submissions.c.model, submissions.c.artifact_digest).order_by(submissions.c.submitted_at)
-    newest = {row.model: row.artifact_digest for row in connection.execute(in_order)}
+    columns = (submissions.c.model, submissions.c.artifact_digest, submissions.c.site)
+    whole = submissions.c.version != UNREGISTERED
+    in_order = connection.execute(select(*columns).where(whole).order_by(submissions.c.submitted_at)).all()
     return _Book(
-        epoch=now, by_model={name: tuple(held) for name, held in by_model.items()}, vetoed=vetoed, newest=newest
+        epoch=now,
+        by_model={name: tuple(held) for name, held in by_model.items()},
+        vetoed=vetoed,
+        newest={row.model: row.artifact_digest for row in in_order},
+        sites={row.model: row.site for row in in_order},
     )
 
 

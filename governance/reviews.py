@@ -59,9 +59,12 @@ class Reviews:
 
         Raises
         ------
+        NotAllowed
         NotFound
             When it is absent, of another site, or, for an employee, not about himself: all look the same.
         """
+        if not by.may(Action.READ_DECISIONS):
+            require(by, Action.READ_OWN_DECISIONS)
         try:
             entry = self._log.entry(identifier)
         except NotFound as missing:
@@ -71,7 +74,6 @@ class Reviews:
         require_site(by, entry.site, "decision", identifier)
         if by.may(Action.READ_DECISIONS):
             return entry
-        require(by, Action.READ_OWN_DECISIONS)
         if by.subject is None or entry.subject != by.subject:
             raise absent("decision", identifier)
         return entry

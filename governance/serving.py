@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from sqlalchemy.exc import SQLAlchemyError
 
 from audit.deidentify import pseudonym
 from audit.entries import Clock, Draft, TraceSink
@@ -18,16 +19,16 @@ from audit.traced_inference import Asked, Decided, ServedModel, TracedInference
 from explainers.matrix import as_matrix
 from explainers.predictor import Predictor
 from governance.models import Models
-from governance.permits import MayNotRun, Permit, PermitBook
+from governance.permits import MayNotRun, Permit, PermitBook, unreachable
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
-from model_registry.version import ArtifactAltered
+from model_registry.version import ArtifactAltered, ArtifactGone
 from policies.declaration import DataPart
 from policies.deidentification import plan_for
-from policies.errors import Fault, Malformed, Refused, Sentence
+from policies.errors import Fault, Malformed, Refused, Sentence, Unavailable
 from policies.feature_caps import caps_for
 from policies.permitted_use import PurposeRefused, require_permitted
-from policies.roles import Action, Person, require, require_site
+from policies.roles import Action, Person, require
 from policies.rulebook import Rulebook
 
 logger = logging.getLogger("mingjing.serving")
@@ -44,6 +45,7 @@ class _Loaded:
     """A permitted version in memory, and when its artifact was last seen unaltered."""
 
     served: ServedModel
+    record: SubmissionRecord
     data: DataPart
     verified: float
 
@@ -157,29 +159,38 @@ class Serving:
         return self._permitted(model, by)[0]
 
     def _permitted(self, model: str, by: Person) -> tuple[ServedModel, DataPart]:
-        permit, lapsed = self._permits.live(model, timedelta(hours=self._rulebook.permits.grace_hours))
+        grace = timedelta(hours=self._rulebook.permits.grace_hours)
+        permit, lapsed = self._permits.live(model, grace, by.site)
         loaded = self._loaded.get(permit.id)
         age = self._monotonic() - loaded.verified if loaded is not None else float("inf")
         if loaded is None or age > VERIFY_LATEST:
-            loaded = self._verified(permit)
+            loaded, away = self._verified(permit, grace)
+            lapsed = lapsed or away
         elif age > VERIFY_EVERY:
-            self._verify_beside(permit)
+            self._verify_beside(permit, grace)
         served = loaded.served
-        require_site(by, served.site or None, "model", model)
-        sites = permit.conditions.sites
-        if sites is not None and (by.site or served.site) not in sites:
+        here = by.site or served.site
+        sites = permit.conditions.sites if permit.conditions.sites is not None else (served.site,)
+        if here not in sites:
             raise MayNotRun(
                 model,
                 Sentence(
-                    en=f"the permit covers {', '.join(sites)}, not {by.site or served.site}",
-                    zh=f"许可仅限 {'、'.join(sites)}，不含 {by.site or served.site}",
+                    en=f"the permit covers {', '.join(sites)}, not {here}",
+                    zh=f"许可仅限 {'、'.join(sites)}，不含 {here}",
                 ),
                 "site",
             )
-        return replace(served, lapsed=True) if lapsed else served, loaded.data
+        if lapsed or here != served.site:
+            served = replace(served, lapsed=lapsed, site=here)
+        return served, loaded.data
 
     def pseudonym_of(self, subject: object) -> str:
-        """Return the pseudonym under which a person's decisions are found."""
+        """Return the pseudonym under which a person's decisions are found.
+
+        A number that a table with gaps turned into 1234.0 is the same person as 1234.
+        """
+        if isinstance(subject, float) and subject.is_integer():
+            subject = int(subject)
         return pseudonym(str(subject), self._pseudonym_key)
 
     def _purpose(self, stated: str | None, by: Person) -> str:
@@ -195,9 +206,17 @@ class Serving:
     def _pseudonyms(self, subjects: Sequence[object] | None) -> list[str | None] | None:
         if subjects is None:
             return None
+        strange = sorted({type(subject).__name__ for subject in subjects if isinstance(subject, bool | list | dict)})
+        if strange:
+            raise Malformed(
+                Sentence(
+                    en=f"a subject is an id, text or a number; found {', '.join(strange)}",
+                    zh=f"对象编号应为文本或数字，实际为 {'、'.join(strange)}",
+                )
+            )
         return [None if _absent(subject) else self.pseudonym_of(subject) for subject in subjects]
 
-    def _verify_beside(self, permit: Permit) -> None:
+    def _verify_beside(self, permit: Permit, grace: timedelta) -> None:
         """Compare the artifact with its digest in a thread of its own; what was altered is refused from then on."""
         with self._verifying:
             if permit.id in self._in_flight:
@@ -206,7 +225,7 @@ class Serving:
 
         def verify() -> None:
             try:
-                self._verified(permit)
+                self._verified(permit, grace)
             except Exception as error:  # noqa: BLE001 - the next call verifies in its own thread and says why
                 self._loaded.pop(permit.id, None)
                 logger.error("the artifact of %s could not be verified: %s", permit.model, type(error).__name__)
@@ -215,19 +234,28 @@ class Serving:
 
         threading.Thread(target=verify, name="mingjing-verify", daemon=True).start()
 
-    def _verified(self, permit: Permit) -> _Loaded:
-        record = self._book.get(permit.submission)
+    def _verified(self, permit: Permit, grace: timedelta) -> tuple[_Loaded, bool]:
+        """Return the version once its artifact is seen unaltered, and whether that could not be looked at now.
+
+        While registry or database are away, what was seen unaltered within the grace still raises alarms.
+        """
+        known = self._loaded.get(permit.id)
         try:
+            record = known.record if known is not None else self._book.get(permit.submission)
             predictor = self._models.predictor(record)
-        except ArtifactAltered as altered:
+        except (ArtifactAltered, ArtifactGone) as altered:
             self._loaded.pop(permit.id, None)
             self._report(permit, altered)
             raise MayNotRun(permit.model, altered.says, "altered") from altered
-        known = self._loaded.get(permit.id)
+        except (Unavailable, SQLAlchemyError) as away:
+            if known is None or self._monotonic() - known.verified > grace.total_seconds():
+                raise unreachable(permit.model) from away
+            logger.error("the artifact of %s cannot be verified; only flagged alarms leave", permit.model)
+            return known, True
         served = known.served if known is not None else self._served(permit, record, predictor)
-        loaded = _Loaded(served=served, data=record.declaration.data, verified=self._monotonic())
+        loaded = _Loaded(served=served, record=record, data=record.declaration.data, verified=self._monotonic())
         self._loaded[permit.id] = loaded
-        return loaded
+        return loaded, False
 
     def _served(self, permit: Permit, record: SubmissionRecord, predictor: Predictor) -> ServedModel:
         declaration = record.declaration
@@ -289,6 +317,8 @@ def _without_context(
     The subject column names the persons concerned when they are not given apart. Any other column that
     the model does not know stays, so that it is refused and not silently dropped.
     """
+    if not frame.columns.is_unique:
+        return frame, subjects
     if subjects is None and data.subject in frame.columns:
         subjects = list(frame[data.subject])
     declared = {data.label, data.prediction, data.time, data.subject, *data.groups, *data.labels_by.values()}
@@ -297,7 +327,7 @@ def _without_context(
 
 
 def _absent(subject: object) -> bool:
-    return subject is None or (isinstance(subject, float) and np.isnan(subject)) or not str(subject).strip()
+    return subject is None or subject is pd.NA or subject is pd.NaT or subject != subject or not str(subject).strip()
 
 
 def _require_length(name: str, values: Sequence[object] | None, rows: int) -> None:

@@ -8,16 +8,44 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, insert, select
+from sqlalchemy import Connection, Row, Select, delete, insert, select, text, update
 
 from audit.database import Database
 from audit.entries import microseconds_of, moment_of
+from governance.permits import bump_epoch
 from governance.stages import Stage
-from governance.tables import submissions, verdicts
+from governance.tables import UNREGISTERED, submissions, verdicts
 from policies.declaration import Declaration, read_declaration
+from policies.errors import Conflict, Sentence
 from policies.impact_matrix import Assessment
 from policies.roles import absent
 from policies.tiers import Tier
+
+
+class NameTaken(Conflict):
+    """The model's name belongs to another site; permits go by name."""
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"the model name '{model}' is not free for this site; choose another",
+                zh=f"模型名称“{model}”不能用于该场所，请另选名称",
+            )
+        )
+
+
+class InFlight(Conflict):
+    """One submission of a model at a time is before the officer."""
+
+    def __init__(self, model: str, submission: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"submission {submission} of '{model}' still waits for its verdict; "
+                "hand the next one in once it has been decided",
+                zh=f"“{model}”的提交 {submission} 仍在等待裁定，请待裁定后再提交",
+            )
+        )
+        self.model, self.submission = model, submission
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,40 +136,56 @@ class SubmissionBook:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, record: SubmissionRecord) -> None:
-        """Write a new record."""
+    def require_free(self, model: str, site: str) -> None:
+        """Raise `NameTaken` or `InFlight` unless a submission of this name may come in now."""
+        with self._database.reading() as connection:
+            _require_free(connection, model, site)
+
+    def reserve(self, record: SubmissionRecord) -> None:
+        """Write a record that nobody sees until `complete` says which version it became.
+
+        Raises
+        ------
+        NameTaken, InFlight
+            Also for all but one of several that come in at the same moment.
+        """
+        with self._database.writing() as connection:
+            if self._database.dialect == "postgresql":
+                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext(:name))"), {"name": record.model})
+            _require_free(connection, record.model, record.site)
+            connection.execute(insert(submissions).values(_columns(record)))
+
+    def complete(self, submission: str, version: str) -> None:
+        """Name the version a reserved record became; from now on everyone sees it."""
+        with self._database.writing() as connection:
+            connection.execute(update(submissions).where(submissions.c.id == submission).values(version=version))
+            bump_epoch(connection)
+
+    def drop(self, submission: str) -> None:
+        """Take a reserved record back."""
         with self._database.writing() as connection:
             connection.execute(
-                insert(submissions).values(
-                    id=record.id,
-                    model=record.model,
-                    version=record.version,
-                    artifact_digest=record.artifact_digest,
-                    rulebook_digest=record.rulebook_digest,
-                    tier=int(record.tier),
-                    stage=record.stage.value,
-                    site=record.site or None,
-                    owner=record.owner,
-                    submitted_by=record.submitted_by,
-                    submitted_at=microseconds_of(record.submitted_at),
-                    declaration=record.toml,
-                    assessment=json.dumps(record.assessment.as_json(), ensure_ascii=False),
-                    findings=json.dumps(list(record.findings), ensure_ascii=False),
-                    shares_after=json.dumps(dict(record.shares_after), ensure_ascii=False),
-                    holds=record.holds,
-                )
+                delete(submissions).where(submissions.c.id == submission, submissions.c.version == UNREGISTERED)
             )
+
+    def reserved(self, before: datetime) -> tuple[SubmissionRecord, ...]:
+        """Return reserved records from before a moment: their process died, or they would have a version."""
+        wanted = select(submissions).where(
+            submissions.c.version == UNREGISTERED, submissions.c.submitted_at < microseconds_of(before)
+        )
+        return self._read(wanted)
 
     def get(self, submission: str) -> SubmissionRecord:
         """Return one record with its verdicts. Raises NotFound."""
-        found = self._read(select(submissions).where(submissions.c.id == submission))
+        found = self._read(select(submissions).where(submissions.c.id == submission, _WHOLE))
         if not found:
             raise absent("submission", submission)
         return found[0]
 
     def of_version(self, model: str, version: str) -> SubmissionRecord:
         """Return the record of one model version. Raises NotFound."""
-        found = self._read(select(submissions).where(submissions.c.model == model, submissions.c.version == version))
+        wanted = select(submissions).where(submissions.c.model == model, submissions.c.version == version, _WHOLE)
+        found = self._read(wanted)
         if not found:
             raise absent("model version", f"{model}:{version}")
         return found[0]
@@ -150,7 +194,7 @@ class SubmissionBook:
         self, *, model: str | None = None, stage: Stage | None = None, after: str | None = None, limit: int = 50
     ) -> tuple[tuple[SubmissionRecord, ...], str | None]:
         """Return records newest first and the cursor that continues, None at the end."""
-        wanted = select(submissions).order_by(submissions.c.id.desc()).limit(limit + 1)
+        wanted = select(submissions).where(_WHOLE).order_by(submissions.c.id.desc()).limit(limit + 1)
         if model is not None:
             wanted = wanted.where(submissions.c.model == model)
         if stage is not None:
@@ -171,6 +215,41 @@ class SubmissionBook:
             ):
                 said.setdefault(row.submission, []).append(_verdict(row))
         return tuple(_record(row, tuple(said.get(row.id, ()))) for row in rows)
+
+
+_WHOLE = submissions.c.version != UNREGISTERED
+
+
+def _require_free(connection: Connection, model: str, site: str) -> None:
+    held = connection.execute(
+        select(submissions.c.id, submissions.c.site, submissions.c.stage).where(submissions.c.model == model)
+    ).all()
+    if any((row.site or "") != site for row in held):
+        raise NameTaken(model)
+    for row in held:
+        if row.stage == Stage.EXAMINED.value:
+            raise InFlight(model, row.id)
+
+
+def _columns(record: SubmissionRecord) -> dict[str, object]:
+    return {
+        "id": record.id,
+        "model": record.model,
+        "version": record.version,
+        "artifact_digest": record.artifact_digest,
+        "rulebook_digest": record.rulebook_digest,
+        "tier": int(record.tier),
+        "stage": record.stage.value,
+        "site": record.site or None,
+        "owner": record.owner,
+        "submitted_by": record.submitted_by,
+        "submitted_at": microseconds_of(record.submitted_at),
+        "declaration": record.toml,
+        "assessment": json.dumps(record.assessment.as_json(), ensure_ascii=False),
+        "findings": json.dumps(list(record.findings), ensure_ascii=False),
+        "shares_after": json.dumps(dict(record.shares_after), ensure_ascii=False),
+        "holds": record.holds,
+    }
 
 
 def _record(row: Row[Any], said: tuple[VerdictRecord, ...]) -> SubmissionRecord:

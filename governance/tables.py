@@ -10,6 +10,9 @@ from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, 
 
 from audit.tables import metadata
 
+UNREGISTERED = ""
+"""Version of a submission whose name is reserved while the registry takes it in; nobody sees it until it has one."""
+
 submissions = Table(
     "submissions",
     metadata,

@@ -14,9 +14,7 @@ from reportlab.platypus import Flowable, LongTable, Paragraph, TableStyle
 from reports.charts.scene import (
     ALARM,
     FAINT,
-    GRID,
     INK,
-    PAPER,
     QUIET,
     SOFT,
     Drawing,
@@ -30,15 +28,10 @@ from reports.typesetting import BOLD, REGULAR, Typesetter
 from reports.wording import Language
 
 Tone = Literal["holds", "fails", "open", "plain"]
-TONES: dict[Tone, tuple[str, str, str]] = {
-    "holds": (QUIET, PAPER, "●"),
-    "fails": (ALARM, INK, "▲"),
-    "open": (PAPER, INK, "○"),
-    "plain": (GRID, INK, ""),
-}
-"""Fill, ink and sign: each state differs in lightness and in its sign, so it survives a grey printer."""
-
 PANEL = "#F4F6F8"
+GROUNDS: dict[Tone, str] = {"holds": PANEL, "fails": "#FDF3E1", "open": PANEL, "plain": PANEL}
+BARS: dict[Tone, str] = {"holds": QUIET, "fails": ALARM, "open": SOFT, "plain": SOFT}
+"""Colours of a state. Words always say it too: nothing rests on colour alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +97,7 @@ def styles_for(language: Language) -> Styles:
             leftIndent=13,
             bulletIndent=2,
             bulletFontSize=4.5,
-            bulletOffsetY=-2.2,
+            bulletOffsetY=1.2,
             bulletColor=HexColor(QUIET),
             spaceAfter=3,
         ),
@@ -112,7 +105,9 @@ def styles_for(language: Language) -> Styles:
 
 
 class DrawingFlowable(Flowable):
-    """A drawing on a page. Shrinks to the width there is, never beyond the height of the frame."""
+    """A drawing on a page. Shrinks to the width there is, and to what fits on one page."""
+
+    MOST_HEIGHT = 640.0
 
     def __init__(self, drawing: Drawing, setter: Typesetter) -> None:
         super().__init__()
@@ -121,7 +116,7 @@ class DrawingFlowable(Flowable):
 
     def wrap(self, available_width: float, available_height: float) -> tuple[float, float]:
         """Return the size taken."""
-        self.scale = min(1.0, available_width / self.drawing.width)
+        self.scale = min(1.0, available_width / self.drawing.width, self.MOST_HEIGHT / self.drawing.height)
         self.width, self.height = self.drawing.width * self.scale, self.drawing.height * self.scale
         return self.width, self.height
 
@@ -192,12 +187,21 @@ def _path(canvas: Any, points: Sequence[Point], height: float) -> Any:
     return path
 
 
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """A figure people remember, the words that go with it, and whether it is good news."""
+
+    figure: str
+    words: str
+    tone: Tone = "holds"
+
+
 class Cards(Flowable):
-    """Figures people remember, side by side: a large number and one sentence each, in boxes of equal height."""
+    """Figures side by side: a large number and one sentence each, in boxes of equal height."""
 
     GAP, PAD = 9.0, 9.0
 
-    def __init__(self, cards: Sequence[tuple[str, Paragraph]], *, size: float = 21.0) -> None:
+    def __init__(self, cards: Sequence[tuple[Card, Paragraph]], *, size: float = 21.0) -> None:
         super().__init__()
         self.cards = list(cards)
         self.size = size
@@ -213,17 +217,21 @@ class Cards(Flowable):
 
     def draw(self) -> None:
         """Draw the boxes from left to right."""
-        canvas = self.canv
-        for place, ((figure, words), height) in enumerate(zip(self.cards, self.heights, strict=True)):
+        for place, ((card, words), height) in enumerate(zip(self.cards, self.heights, strict=True)):
             x = place * (self.each + self.GAP)
-            canvas.setFillColor(HexColor(PANEL))
-            canvas.rect(x, 0, self.each, self.height, stroke=0, fill=1)
-            canvas.setFillColor(HexColor(QUIET))
-            canvas.rect(x, self.height - 2.2, self.each, 2.2, stroke=0, fill=1)
-            size = min(self.size, self.size * (self.each - 2 * self.PAD) / max(1.0, _width(figure, self.size)))
-            canvas.setFont(BOLD, size)
-            canvas.drawString(x + self.PAD, self.height - self.PAD - self.size * 1.05, figure)
-            words.drawOn(canvas, x + self.PAD, self.height - self.PAD - self.size * 1.45 - height)
+            self._box(x, card.tone)
+            size = min(self.size, self.size * (self.each - 2 * self.PAD) / max(1.0, _width(card.figure, self.size)))
+            self.canv.setFillColor(HexColor(QUIET if card.tone == "holds" else INK))
+            self.canv.setFont(BOLD, size)
+            self.canv.drawString(x + self.PAD, self.height - self.PAD - self.size * 1.05, card.figure)
+            words.drawOn(self.canv, x + self.PAD, self.height - self.PAD - self.size * 1.45 - height)
+
+    def _box(self, x: float, tone: Tone) -> None:
+        self.canv.setFillColor(HexColor(GROUNDS[tone]))
+        self.canv.rect(x, 0, self.each, self.height, stroke=0, fill=1)
+        bar = 4.0 if tone == "fails" else 2.2
+        self.canv.setFillColor(HexColor(BARS[tone]))
+        self.canv.rect(x, self.height - bar, self.each, bar, stroke=0, fill=1)
 
 
 def _width(text: str, size: float) -> float:
@@ -250,11 +258,25 @@ class Note(Flowable):
         self.height = sum(self.heights) + 3 * (len(self.heights) - 1) + 2 * self.PAD
         return self.width, self.height
 
+    def split(self, available_width: float, available_height: float) -> list[Flowable]:
+        """Return two notes, cut between lines, when this one is higher than the room left for it."""
+        inner, room = available_width - 2 * self.PAD - 6, available_height - 2 * self.PAD
+        if self.height < 200:
+            return []
+        first, rest = [], list(self.paragraphs)
+        while rest and rest[0].wrap(inner, 10000)[1] <= room:
+            room -= rest[0].height + 3
+            first.append(rest.pop(0))
+        cut = rest[0].split(inner, room) if rest and room > 40 else []
+        if len(cut) == 2:
+            first.append(cut[0])
+            rest[0] = cut[1]
+        return [Note(first, self.tone), Note(rest, self.tone)] if first and rest else []
+
     def draw(self) -> None:
         """Draw ground, bar and words."""
         canvas = self.canv
-        ground = {"holds": "#EEF3F8", "fails": "#FDF3E1", "open": PANEL, "plain": PANEL}[self.tone]
-        bar = {"holds": QUIET, "fails": ALARM, "open": SOFT, "plain": SOFT}[self.tone]
+        ground, bar = GROUNDS[self.tone], BARS[self.tone]
         canvas.setFillColor(HexColor(ground))
         canvas.rect(0, 0, self.width, self.height, stroke=0, fill=1)
         canvas.setFillColor(HexColor(bar))
@@ -293,7 +315,9 @@ Cell: TypeAlias = str | Paragraph
 
 def table(head: Sequence[Cell], rows: Sequence[Sequence[Cell]], widths: Sequence[float]) -> LongTable:
     """Return a table whose head is repeated on every page it runs over."""
-    made = LongTable([list(head), *[list(row) for row in rows]], colWidths=list(widths), repeatRows=1, hAlign="LEFT")
+    made = LongTable(
+        [list(head), *[list(row) for row in rows]], colWidths=list(widths), repeatRows=1, splitInRow=1, hAlign="LEFT"
+    )
     made.setStyle(
         TableStyle(
             [
@@ -317,7 +341,7 @@ def table(head: Sequence[Cell], rows: Sequence[Sequence[Cell]], widths: Sequence
 
 def plain_table(rows: Sequence[Sequence[Cell]], widths: Sequence[float]) -> LongTable:
     """Return a table without a head: a name and its value in each row."""
-    made = LongTable([list(row) for row in rows], colWidths=list(widths), hAlign="LEFT")
+    made = LongTable([list(row) for row in rows], colWidths=list(widths), splitInRow=1, hAlign="LEFT")
     made.setStyle(
         TableStyle(
             [

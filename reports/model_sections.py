@@ -16,7 +16,7 @@ from reports.charts import (
     tradeoff_curve,
 )  # fmt: skip
 from reports.evidence import Rate
-from reports.flowables import Tone
+from reports.flowables import Card, Tone
 from reports.model_figures import CapFigure, GroupFigure, ModelFigures, Performance
 from reports.model_summary import outcome
 from reports.pdf import WIDTH, Pages
@@ -24,6 +24,7 @@ from reports.wording import Language, as_number, as_percent, name_of, say
 
 PICTURED_GROUPS = 40
 GROUPS_A_PICTURE = 20
+SHORT_NAME = 18
 PICTURED_FEATURES = 20
 LIMITED_RATES = {
     "detection_rate": "least_detection_rate",
@@ -190,8 +191,9 @@ def _pictures(pages: Pages, rows: Sequence[GroupFigure], column: str, figures: M
     """Draw misses beside false alarms of one column; of very many groups the largest ones."""
     language = pages.language
     shown = sorted(rows, key=lambda row: -row.n)[:PICTURED_GROUPS] if len(rows) > PICTURED_GROUPS else list(rows)
-    for start in range(0, len(shown), GROUPS_A_PICTURE):
-        part = shown[start : start + GROUPS_A_PICTURE]
+    at_once = GROUPS_A_PICTURE if all(len(row.group) <= SHORT_NAME for row in shown) else GROUPS_A_PICTURE // 2
+    for start in range(0, len(shown), at_once):
+        part = shown[start : start + at_once]
         pages.pictures(
             *(_picture(part, column, metric, figures, language) for metric in ("miss_rate", "false_alarm_rate"))
         )
@@ -428,7 +430,8 @@ def in_use(pages: Pages, figures: ModelFigures) -> None:
         ("overridden", counts.overridden),
         ("appeals", counts.appeals),
     )
-    pages.cards([(say(language, "number.count", value=n), say(language, f"card.{key}")) for key, n in shown], size=18)
+    cards = [(say(language, "number.count", value=n), say(language, f"card.{key}")) for key, n in shown]
+    pages.cards([Card(figure=figure, words=words) for figure, words in cards], size=18)
     pages.write(
         say(
             language,

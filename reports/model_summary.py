@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reportlab.platypus import Spacer
 
+from reports.flowables import Card, Tone
 from reports.model_figures import ModelFigures, Performance
 from reports.pdf import Cover, Pages
 from reports.wording import Language, say
@@ -73,7 +74,7 @@ def wrong(performance: Performance | None, language: Language) -> str:
     return say(language, "summary.wrong_text", n=performance.n, alarms=alarms, missed=missed)
 
 
-def error_cards(performance: Performance, language: Language) -> list[tuple[str, str]]:
+def error_cards(performance: Performance, language: Language) -> list[Card]:
     """Return the three errors as figures people remember, each with the counts it rests on."""
     tp, fp, fn, tn = performance.tp, performance.fp, performance.fn, performance.tn
     asked = (
@@ -84,21 +85,29 @@ def error_cards(performance: Performance, language: Language) -> list[tuple[str,
     cards = []
     for figure, part, whole, key, nothing in asked:
         if figure is None:
-            cards.append((say(language, "number.none"), say(language, f"card.{nothing}")))
+            cards.append(Card(figure=say(language, "number.none"), words=say(language, f"card.{nothing}"), tone="open"))
         else:
             words = say(language, f"card.{key}", part=part, whole=whole)
-            cards.append((say(language, "number.count", value=figure), words))
+            cards.append(Card(figure=say(language, "number.count", value=figure), words=words))
     return cards
 
 
-def _standing_cards(figures: ModelFigures, language: Language) -> list[tuple[str, str]]:
+def _standing_cards(figures: ModelFigures, language: Language) -> list[Card]:
     counted = [found.holds for found in figures.findings]
     checks = say(language, "card.checks", n=len(counted), fails=counted.count(False), open=counted.count(None))
+    holds = say(language, "number.count", value=counted.count(True))
     return [
-        (figures.tier, say(language, "card.tier")),
-        (outcome(figures, language), say(language, "card.verdict")),
-        (say(language, "number.count", value=counted.count(True)), checks),
+        Card(figure=figures.tier, words=say(language, "card.tier")),
+        Card(figure=outcome(figures, language), words=say(language, "card.verdict"), tone=_verdict_tone(figures)),
+        Card(figure=holds, words=checks),
     ]
+
+
+def _verdict_tone(figures: ModelFigures) -> Tone:
+    if figures.verdict is None:
+        return "open"
+    runs = figures.verdict.outcome == "approve" and figures.version.status not in STOPPED
+    return "holds" if runs else "fails"
 
 
 def _question(figures: ModelFigures, language: Language) -> str:

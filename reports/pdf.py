@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from io import BytesIO
 from threading import Lock
@@ -27,7 +27,19 @@ from reportlab.platypus import (
 
 from reports.charts.measure import lines_of
 from reports.charts.scene import FAINT, PAPER, QUIET, SOFT, Drawing
-from reports.flowables import Cards, Cell, Note, SideBySide, Styles, Tone, plain_table, styles_for, table, to_flowable
+from reports.flowables import (
+    Card,
+    Cards,
+    Cell,
+    Note,
+    SideBySide,
+    Styles,
+    Tone,
+    plain_table,
+    styles_for,
+    table,
+    to_flowable,
+)
 from reports.prose import Prose
 from reports.typesetting import BOLD, REGULAR, Typesetter
 from reports.wording import Language, say
@@ -153,13 +165,11 @@ class Pages:
         rows: list[list[Cell]] = [[self.text(name, "head"), self.text(value, "cell")] for name, value in facts]
         self.add(plain_table(rows, [0.24 * WIDTH, 0.76 * WIDTH]))
 
-    def cards(self, cards: Sequence[tuple[str, str]], size: float = 21.0) -> None:
+    def cards(self, cards: Sequence[Card], size: float = 21.0) -> None:
         """Add figures side by side; does nothing without any."""
         if cards:
-            self.add(
-                Cards([(self.setter.plain(figure), self.text(words, "cell")) for figure, words in cards], size=size)
-            )
-            self.add(Spacer(1, 9))
+            shown = [replace(card, figure=self.setter.plain(card.figure)) for card in cards]
+            self.add(Cards([(card, self.text(card.words, "cell")) for card in shown], size=size), Spacer(1, 9))
 
     def note(self, *words: str, tone: Tone = "plain") -> None:
         """Add words set apart from the text."""

@@ -10,7 +10,7 @@ from reports.charts.measure import breaks_between
 
 
 class Prose(Paragraph):
-    """A paragraph in a style with `wordWrap="CJK"`; long names break after their `_` and `-`, nothing leaves the column."""
+    """A paragraph in a style with `wordWrap="CJK"`; long names break after their signs, nothing leaves the column."""
 
     def breakLinesCJK(self, maxWidths: Any) -> Any:  # noqa: N802 - the name reportlab calls
         """Return the lines of the paragraph; called by reportlab."""
@@ -53,7 +53,7 @@ def _line_end(glyphs: list[Any], start: int, room: float) -> int:
             break
     if fits == len(glyphs):
         return fits
-    for place in range(fits, start + (fits - start) // 2, -1):
+    for place in range(fits, start, -1):
         if breaks_between(str(glyphs[place - 1]), str(glyphs[place])):
             return place
     return fits

@@ -78,8 +78,8 @@ def _fitting(text: str, room: float, size: float, bold: bool) -> int:
 
 
 def _breaking_point(text: str, fits: int) -> int:
-    """Return the last good place to break at or before `fits`, or `fits` when there is none in its second half."""
-    for place in range(fits, fits // 2, -1):
+    """Return the last good place to break at or before `fits`, or `fits` when there is none."""
+    for place in range(fits, 0, -1):
         if breaks_between(text[place - 1], text[place]):
             return place
     return fits

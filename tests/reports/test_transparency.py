@@ -157,6 +157,26 @@ class TestAwkwardInput:
         assert sum(squeezed(say(language, "groups.conclusion")) in page for page in with_rows) >= 4, head
         assert len(made) < 1_000_000
 
+    def test_two_hundred_groups_with_names_of_sixty_characters(self, language: Language) -> None:
+        groups = [a_group("team", f"{LONG[:57]}{at:03d}", 40 + at) for at in range(200)]
+        text = words_of(report(language, findings=some_findings(group_bias=a_group_bias(groups))))
+        assert all(f"{LONG[:57]}{at:03d}" in text for at in range(200))
+
+    def test_texts_longer_than_a_page_run_over_several(self, language: Language) -> None:
+        long = "一段很长的说明 with some words. " * 400
+        found = a_performance()
+        found["says"] = {"en": long, "zh": long}
+        declared = a_declaration(**{"Will this injury keep the worker off work for more than eight weeks?": long})
+        made = report(
+            language,
+            declaration=declared,
+            findings=some_findings(performance=found),
+            verdict=a_verdict(reason=long, conditions=(long,)),
+        )
+        pages = pages_of(made)
+        broken_by_a_page = len(pages)
+        assert "".join(pages).count("一段很长的说明") >= 6 * 400 - broken_by_a_page
+
     def test_no_decisions_yet(self, language: Language) -> None:
         for counts in (None, some_counts(decisions=0, alarms=0)):
             assert squeezed(say(language, "use.none")) in words_of(report(language, counts=counts))

@@ -1,0 +1,195 @@
+"""Decisions found, explained, drawn, replayed, proven; reviewed by those who may, contested by those concerned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.datastructures import QueryParams
+
+from api.console import pictures
+from api.console.decision_words import change_lines, contribution_lines, flip_rows
+from api.console.pages import PageRoute, done, language_of, page, text_of
+from api.console.sessions import signed_in
+from api.console.signing_in import Posted
+from api.routes.shared import require_reader, service_of, view_of
+from api.telling import Erased
+from api.wiring import Service
+from audit.entries import Entry
+from audit.verify import verify_bundle
+from governance.reviews import Judgement
+from policies.errors import Malformed, NotFound, Sentence
+from policies.roles import Action, Person, Role, require
+
+router = APIRouter(route_class=PageRoute)
+
+Visitor = Annotated[Person, Depends(signed_in)]
+
+FLAGS = ("capped", "handed_over", "explanation_pending", "spooled", "replay_clock", "cap_kept_alarm")
+"""Marks the search offers; a decision may carry others."""
+
+FIELDS = ("id", "model", "site", "since", "until", "verdict", "flag", "subject")
+PAGE = 40
+
+
+@router.get("/decisions")
+def decisions(request: Request, person: Visitor) -> Response:
+    """Find decisions, newest first; an employee finds his own and nobody else's."""
+    require_reader(person)
+    service, asked = service_of(request), _asked(request.query_params)
+    if asked["id"] and person.may(Action.READ_DECISIONS):
+        return _find_one(request, service, person, asked)
+    return _list(request, service, person, asked)
+
+
+@router.get("/decisions/{decision}")
+def decision(request: Request, decision: str, person: Visitor) -> Response:
+    """Show one decision; the look itself is kept in the log."""
+    require_reader(person)
+    service = service_of(request)
+    entry = service.reviews.decision(decision, person)
+    service.reviews.note_access(entry, person, "decision page")
+    return _shown(request, service, person, entry)
+
+
+@router.post("/decisions/{decision}/reviews")
+def review(request: Request, decision: str, person: Visitor, form: Posted) -> Response:
+    """Confirm or override; the words are added, the decision stays as it was."""
+    require(person, Action.REVIEW)
+    service = service_of(request)
+    entry = service.reviews.decision(decision, person)
+    reason, chosen = text_of(form, "reason"), text_of(form, "judgement")
+    try:
+        if chosen not in list(Judgement):
+            raise Malformed(Sentence(en="choose to confirm or to override first", zh="请先选择维持或改判"))
+        service.reviews.review(decision, Judgement(chosen), by=person, reason=reason)
+    except Malformed as fault:
+        return _shown(request, service, person, entry, 422, faults=fault.faults, given={"reason": reason})
+    return done(f"/decisions/{decision}", chosen)
+
+
+@router.post("/decisions/{decision}/appeals")
+def appeal(request: Request, decision: str, person: Visitor, form: Posted) -> Response:
+    """Contest a decision about oneself."""
+    require(person, Action.APPEAL)
+    service = service_of(request)
+    entry = service.reviews.decision(decision, person)
+    reason = text_of(form, "reason")
+    try:
+        service.reviews.appeal(decision, by=person, reason=reason)
+    except Malformed as fault:
+        return _shown(request, service, person, entry, 422, faults=fault.faults, given={"reason": reason})
+    return done(f"/decisions/{decision}", "appeal")
+
+
+def _find_one(request: Request, service: Service, person: Person, asked: dict[str, str]) -> Response:
+    try:
+        entry = service.reviews.decision(asked["id"], person)
+    except NotFound as missing:
+        return _list(request, service, person, asked, 404, faults=missing.faults, found=False)
+    return done(f"/decisions/{entry.id}")
+
+
+def _list(
+    request: Request,
+    service: Service,
+    person: Person,
+    asked: dict[str, str],
+    status: int = 200,
+    *,
+    faults: Sequence[Sentence] = (),
+    found: bool = True,
+) -> Response:
+    own_only = not person.may(Action.READ_DECISIONS)
+    entries: tuple[Entry, ...] = ()
+    more: str | None = None
+    try:
+        if found and not (own_only and person.subject is None):
+            page_of = service.log.search(
+                kind="decision",
+                model=asked["model"] or None,
+                since=_day(asked["since"]),
+                until=_day(asked["until"], after=1),
+                subject=person.subject if own_only else asked["subject"] or None,
+                flag=asked["flag"] or None,
+                verdict={"alarm": True, "quiet": False}.get(asked["verdict"]),
+                site=person.site or asked["site"] or None,
+                after=request.query_params.get("after"),
+                limit=PAGE,
+            )
+            entries, more = page_of.entries, page_of.next
+    except Malformed as fault:
+        status, faults = 422, fault.faults
+    return page(
+        request,
+        "decisions.html",
+        status,
+        lines=[{"entry": entry, "said": [s.kind for s in service.log.statements_about(entry.id)]} for entry in entries],
+        asked=asked,
+        flags=FLAGS,
+        more=more,
+        own_only=own_only,
+        scores=person.role is not Role.EMPLOYEE,
+        faults=faults,
+    )
+
+
+def _shown(
+    request: Request, service: Service, person: Person, entry: Entry, status: int = 200, **values: Any
+) -> Response:
+    language, view = language_of(request), view_of(person)
+    own_only = not person.may(Action.READ_DECISIONS)
+    given = {"faults": (), "given": {}, **values}
+    try:
+        figures = service.telling.decision_figures(entry.id).for_view(view)
+    except Erased as erased:
+        return page(
+            request, "decision_erased.html", status, **{**given, "faults": erased.faults}, entry=entry,
+            bundle=_proof(service, entry),
+        )  # fmt: skip
+    return page(
+        request,
+        "decision.html",
+        status,
+        entry=entry,
+        figures=figures,
+        rows=contribution_lines(figures, language),
+        changes=change_lines(figures, language),
+        flips=flip_rows(figures, language),
+        drawn={
+            "contributions": pictures.contributions(figures, language),
+            "flips": pictures.flips(figures, language),
+            "plane": pictures.plane(figures, language),
+        },
+        replay=None if own_only else service.telling.replay(entry.id),
+        proof=_proof(service, entry),
+        may_review=person.may(Action.REVIEW),
+        may_appeal=person.may(Action.APPEAL),
+        may_export=person.may(Action.EXPORT_EVIDENCE),
+        own_only=own_only,
+        **given,
+    )
+
+
+def _proof(service: Service, entry: Entry) -> Any:
+    """Return what the offline verifier says of this decision's bundle, just now."""
+    return verify_bundle(service.telling.evidence(entry.id))
+
+
+def _asked(query: QueryParams) -> dict[str, str]:
+    return {name: query.get(name, "").strip()[:200] for name in FIELDS}
+
+
+def _day(text: str, *, after: int = 0) -> datetime | None:
+    if not text:
+        return None
+    try:
+        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=after)
+    except (ValueError, OverflowError) as wrong:
+        raise Malformed(
+            Sentence(
+                en=f"'{text}' is not a day; write it as 2026-12-31", zh=f"“{text}”不是日期，请写作 2026-12-31 的形式"
+            )
+        ) from wrong

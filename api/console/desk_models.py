@@ -1,0 +1,92 @@
+"""Which models may run now, until when, and the officer's hand on the switch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from api.console.pages import PageRoute, done, page, text_of
+from api.console.sessions import signed_in
+from api.console.signing_in import Posted
+from api.routes.shared import service_of
+from api.wiring import Service
+from audit.log_reader import Wanted
+from governance.permits import Permit, PermitState
+from policies.errors import Fault, Sentence
+from policies.roles import Action, Person, require
+
+router = APIRouter(route_class=PageRoute)
+
+Visitor = Annotated[Person, Depends(signed_in)]
+
+
+@router.get("/models")
+def models(request: Request, person: Visitor) -> Response:
+    """Show every model with a permit that is not ended, the next to end first."""
+    require(person, Action.READ_SUBMISSIONS)
+    return _shown(request, service_of(request), person)
+
+
+@router.post("/models/{name}/{act}")
+def switch(request: Request, name: str, act: str, person: Visitor, form: Posted) -> Response:
+    """Suspend a model or let it run again, with a reason."""
+    require(person, Action.SUSPEND)
+    service, reason = service_of(request), text_of(form, "reason")
+    try:
+        if act == "suspend":
+            service.approvals.suspend(name, by=person, reason=reason)
+        elif act == "resume":
+            service.approvals.resume(name, by=person, reason=reason)
+    except Fault as fault:
+        return _shown(request, service, person, 422, faults=fault.faults, tried=name)
+    return done("/models", act if act in ("suspend", "resume") else "")
+
+
+def _shown(
+    request: Request,
+    service: Service,
+    person: Person,
+    status: int = 200,
+    faults: Sequence[Sentence] = (),
+    tried: str = "",
+) -> Response:
+    held = [permit for permit in service.permits.permits() if permit.state is not PermitState.ENDED]
+    shown = [(permit, _site_of(service, permit)) for permit in held]
+    lines = [
+        {"permit": permit, "site": site, **_use_of(service, permit)}
+        for permit, site in sorted(shown, key=lambda line: line[0].until)
+        if person.sees_site(site or None)
+    ]
+    return page(
+        request,
+        "models.html",
+        status,
+        lines=lines,
+        now=service.clock(),
+        may_switch=person.may(Action.SUSPEND),
+        faults=faults,
+        tried=tried,
+    )
+
+
+def _site_of(service: Service, permit: Permit) -> str:
+    return service.book.get(permit.submission).site
+
+
+def _use_of(service: Service, permit: Permit) -> dict[str, float | int | None]:
+    """Return how often the version decided, alarmed, and was overridden."""
+
+    def of(kind: str) -> int:
+        return service.log.tally(Wanted(model=permit.model, version=permit.version, kind=kind)).count
+
+    decided = service.log.tally(Wanted(model=permit.model, version=permit.version, kind="decision"))
+    overridden, confirmed = of("override"), of("review")
+    reviewed = overridden + confirmed
+    return {
+        "decisions": decided.count,
+        "alarms": decided.protective,
+        "reviewed": reviewed,
+        "override_rate": overridden / reviewed if reviewed else None,
+    }

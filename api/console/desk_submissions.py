@@ -1,0 +1,232 @@
+"""The officer's queue and the page of one submission: its story, and the verdict in two steps."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from starlette.datastructures import UploadFile
+
+from api.console import pictures
+from api.console.pages import PageRoute, done, language_of, page, text_of
+from api.console.sessions import signed_in
+from api.console.signing_in import Posted
+from api.routes.shared import service_of
+from api.wiring import Service
+from governance.approvals import Verdict
+from governance.conditions import Conditions, read_conditions
+from governance.stages import MOVES, Stage
+from governance.submissions import SubmissionRecord
+from model_registry.unpacking import unpack_submission
+from policies.errors import Fault, Malformed, Sentence
+from policies.roles import Action, Person, absent, require, require_site
+
+router = APIRouter(route_class=PageRoute)
+
+Visitor = Annotated[Person, Depends(signed_in)]
+
+CHOICES = ("approve", "conditions", "return", "veto")
+"""What the form offers; `conditions` is an approval that carries some."""
+
+
+@router.get("/queue")
+def queue(request: Request, person: Visitor, after: str | None = None) -> Response:
+    """Show what waits for a verdict, the longest wait first."""
+    require(person, Action.GIVE_VERDICT)
+    service = service_of(request)
+    found, more = service.book.search(stage=Stage.EXAMINED, after=after, limit=100)
+    waiting = sorted(_seen_by(person, found), key=lambda record: record.submitted_at)
+    return page(request, "queue.html", records=waiting, now=service.clock(), more=more)
+
+
+@router.get("/submissions")
+def submissions(request: Request, person: Visitor, after: str | None = None) -> Response:
+    """List every submission this person may see, newest first."""
+    require(person, Action.READ_SUBMISSIONS)
+    service = service_of(request)
+    found, more = service.book.search(after=after, limit=50)
+    return page(request, "submissions.html", records=_seen_by(person, found), now=service.clock(), more=more)
+
+
+@router.get("/submissions/new")
+def new_submission(request: Request, person: Visitor) -> Response:
+    """Ask for a zip of a submission directory."""
+    require(person, Action.SUBMIT)
+    return page(request, "submit.html")
+
+
+@router.post("/submissions/new")
+def submit(request: Request, person: Visitor, form: Posted) -> Response:
+    """Take a submission in, or say everything that is wrong with it at once."""
+    require(person, Action.SUBMIT)
+    service = service_of(request)
+    file = form.get("file")
+    try:
+        if not isinstance(file, UploadFile) or not file.filename:
+            raise Malformed(Sentence(en="choose a zip file first", zh="请先选择一个 zip 文件"))
+        with tempfile.TemporaryDirectory() as folder:
+            directory = unpack_submission(file.file.read(), Path(folder))
+            record = service.submit(directory, by=person)
+    except Fault as fault:
+        return page(request, "submit.html", 422, faults=fault.faults)
+    return done(f"/submissions/{record.id}", "submitted")
+
+
+@router.get("/submissions/{submission}")
+def submission(request: Request, submission: str, person: Visitor) -> Response:
+    """Tell the story of one submission in order."""
+    service = service_of(request)
+    return _shown(request, service, person, _visible(service, person, submission))
+
+
+@router.post("/submissions/{submission}/verdict")
+def verdict(request: Request, submission: str, person: Visitor, form: Posted) -> Response:
+    """First step: show what the verdict would do. Second step: give it."""
+    require(person, Action.GIVE_VERDICT)
+    service = service_of(request)
+    record = _visible(service, person, submission)
+    given = {name: text_of(form, name) for name in ("verdict", "reason", "until", "threshold", "sites", "note")}
+    given["review_alarms"] = "yes" if form.get("review_alarms") else ""
+    try:
+        said, reason, until, conditions = _read_verdict(service, record, given)
+        if form.get("step") != "give":
+            service.approvals.consider(
+                submission, said, by=person, reason=reason, until=until, conditions=conditions.as_json()
+            )
+            return page(request, "verdict.html", record=record, given=given, until=until, conditions=conditions.says())
+        service.give_verdict(
+            submission, said, by=person, reason=reason, until=until, conditions=list(conditions.as_json())
+        )
+    except Fault as fault:
+        return _shown(request, service, person, record, 422, given=given, faults=fault.faults)
+    return done(f"/submissions/{submission}", given["verdict"])
+
+
+def _shown(
+    request: Request,
+    service: Service,
+    person: Person,
+    record: SubmissionRecord,
+    status: int = 200,
+    *,
+    given: Mapping[str, str] | None = None,
+    **values: Any,
+) -> Response:
+    language = language_of(request)
+    figures = service.telling.model_figures(record)
+    return page(
+        request,
+        "submission.html",
+        status,
+        record=record,
+        figures=figures,
+        findings=sorted_findings(record),
+        drawn={
+            "importance": pictures.importance(figures, language),
+            "confusion": pictures.confusion(figures, language),
+            "tradeoff": pictures.tradeoff(figures, language),
+            "groups": pictures.groups(figures, language),
+        },
+        obstacles=service.approvals.in_the_way(record),
+        may_decide=person.may(Action.GIVE_VERDICT) and person.name != record.submitted_by,
+        open_verdicts=_open_verdicts(record),
+        longest=_longest(service, record),
+        deciders=service.rulebook.permits.deciders[record.tier],
+        given=given or {},
+        now=service.clock(),
+        **values,
+    )
+
+
+def sorted_findings(record: SubmissionRecord) -> list[Mapping[str, Any]]:
+    """Return the findings with what fails first, then what is open, then what holds."""
+    rank = {False: 0, None: 1, True: 2}
+    return sorted(record.findings, key=lambda finding: rank[finding["holds"]])
+
+
+def _seen_by(person: Person, records: tuple[SubmissionRecord, ...]) -> list[SubmissionRecord]:
+    return [record for record in records if person.sees_site(record.site or None)]
+
+
+def _visible(service: Service, person: Person, submission: str) -> SubmissionRecord:
+    require(person, Action.READ_SUBMISSIONS)
+    record = service.book.get(submission)
+    require_site(person, record.site or None, "submission", submission)
+    if record.id != submission:
+        raise absent("submission", submission)
+    return record
+
+
+def _open_verdicts(record: SubmissionRecord) -> tuple[str, ...]:
+    """Return the choices the table of moves leaves open."""
+    leads = {
+        "approve": Stage.APPROVED,
+        "conditions": Stage.APPROVED,
+        "return": Stage.RETURNED,
+        "veto": Stage.VETOED,
+    }
+    # A suspended model comes back by resuming its permit, not by a second approval.
+    closed = {Stage.APPROVED} if record.stage is Stage.SUSPENDED else set()
+    return tuple(choice for choice in CHOICES if leads[choice] in MOVES[record.stage] - closed)
+
+
+def _longest(service: Service, record: SubmissionRecord) -> datetime:
+    return service.clock() + timedelta(days=service.rulebook.permits.longest_days[record.tier])
+
+
+def _read_verdict(
+    service: Service, record: SubmissionRecord, given: Mapping[str, str]
+) -> tuple[Verdict, str, datetime | None, Conditions]:
+    choice = given["verdict"]
+    if choice not in CHOICES:
+        raise Malformed(Sentence(en="choose a verdict first", zh="请先选择裁定结果"))
+    items: list[Mapping[str, object]] = []
+    if choice == "conditions":
+        items = _condition_items(given)
+        if not items:
+            raise Malformed(
+                Sentence(
+                    en="an approval with conditions needs at least one condition; found none",
+                    zh="附条件批准至少需要一项条件，当前没有填写",
+                )
+            )
+    said = Verdict.APPROVE if choice == "conditions" else Verdict(choice)
+    until = _until(given["until"], _longest(service, record)) if said is Verdict.APPROVE else None
+    return said, given["reason"], until, read_conditions(items)
+
+
+def _condition_items(given: Mapping[str, str]) -> list[Mapping[str, object]]:
+    items: list[Mapping[str, object]] = []
+    if given["threshold"]:
+        try:
+            items.append({"kind": "threshold", "value": float(given["threshold"])})
+        except ValueError:
+            items.append({"kind": "threshold", "value": given["threshold"]})
+    if given["review_alarms"]:
+        items.append({"kind": "review_alarms"})
+    sites = [site.strip() for site in given["sites"].replace("，", ",").split(",") if site.strip()]
+    if sites:
+        items.append({"kind": "sites", "sites": sites})
+    if given["note"]:
+        items.append({"kind": "note", "text": given["note"]})
+    return items
+
+
+def _until(text: str, longest: datetime) -> datetime | None:
+    """Return the end of the day named, but no later than the longest that is allowed on that same day."""
+    if not text:
+        return None
+    try:
+        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
+    except ValueError as wrong:
+        raise Malformed(
+            Sentence(
+                en=f"'{text}' is not a day; write it as 2026-12-31", zh=f"“{text}”不是日期，请写作 2026-12-31 的形式"
+            )
+        ) from wrong
+    end = datetime.combine(day, time(23, 59, 59), tzinfo=UTC)
+    return longest if day == longest.date() else end

@@ -1,0 +1,30 @@
+"""Puts the console's pages and its style into the application."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Response
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from api.console import desk_decisions, desk_models, desk_people, desk_reports, desk_submissions, signing_in
+from api.console.pages import STATIC
+
+KEPT = "public, max-age=31536000, immutable"
+
+
+class KeptFiles(StaticFiles):
+    """Files whose address changes with their content, so that a browser may keep them."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """Return the file with leave to keep it."""
+        response = await super().get_response(path, scope)
+        if response.status_code == 200:
+            response.headers["Cache-Control"] = KEPT
+        return response
+
+
+def add_console(app: FastAPI) -> None:
+    """Add every page of the console, none of them in the machine-readable description of the API."""
+    for pages in (signing_in, desk_submissions, desk_models, desk_decisions, desk_reports, desk_people):
+        app.include_router(pages.router, include_in_schema=False)
+    app.mount("/static", KeptFiles(directory=STATIC), name="static")

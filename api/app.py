@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from api.console.mounting import add_console
 from api.hot_path import HotPath
 from api.problems import problem, status_of
 from api.routes import decisions, health, log, models, reports, rules, submissions
@@ -56,6 +57,7 @@ def create_app(service: Service, before_close: Callable[[], None] = lambda: None
     app.state.service = service
     for routes in (health, models, submissions, decisions, log, reports, rules):
         app.include_router(routes.router)
+    add_console(app)
     _handle_faults(app)
     _guard(app)
     app.add_middleware(HotPath, service=service, batches=batches)

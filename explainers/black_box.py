@@ -135,7 +135,8 @@ class BlackBox:
         return phi + rest * np.divide(weight, total, out=even, where=total > 0), error
 
     def _ask(self, X: Floats) -> Floats:
-        parts = [np.asarray(self.function(X[at : at + BATCH]), dtype=np.float64) for at in range(0, len(X), BATCH)]
+        starts = range(0, len(X), BATCH)
+        parts = [np.atleast_1d(np.asarray(self.function(X[at : at + BATCH]), dtype=np.float64)) for at in starts]
         answers = np.concatenate(parts) if parts else np.zeros(0)
         if answers.ndim == 2 and answers.shape[1] == 1:
             answers = answers[:, 0]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,9 @@ def explain_with_shap(model: Any, X: Floats, feature_names: tuple[str, ...]) -> 
     DoesNotAddUp
         When shap's contributions do not give the booster's own margins.
     """
-    import shap
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # what shap's own imports complain about is not ours to mend
+        import shap
 
     explainer = shap.TreeExplainer(model)
     contributions = np.asarray(explainer.shap_values(X, check_additivity=False), dtype=np.float64)

@@ -23,7 +23,7 @@ def largest_rounding_to(limit: npt.NDArray[np.float32]) -> Floats:
     (True, False)
     """
     limit = np.asarray(limit, dtype=np.float32)
-    with np.errstate(over="ignore"):
+    with np.errstate(over="ignore", under="ignore"):
         above = np.nextafter(limit, np.float32(np.inf)).astype(np.float64)
     # past the largest float32, rounding to infinity starts half a step of the last binade further on
     above = np.where(np.isposinf(above) & np.isfinite(limit), 2.0**128, above)
@@ -37,7 +37,7 @@ def largest_rounding_to(limit: npt.NDArray[np.float32]) -> Floats:
 
 def below_float32(threshold: npt.NDArray[np.float32]) -> Floats:
     """Return t64 such that `x <= t64` is `float32(x) < threshold`."""
-    return largest_rounding_to(np.nextafter(np.asarray(threshold, dtype=np.float32), np.float32(-np.inf)))
+    return largest_rounding_to(_next_below(np.asarray(threshold, dtype=np.float32)))
 
 
 def at_most_float64(threshold: Floats) -> Floats:
@@ -45,5 +45,10 @@ def at_most_float64(threshold: Floats) -> Floats:
     threshold = np.asarray(threshold, dtype=np.float64)
     with np.errstate(over="ignore"):
         nearest = threshold.astype(np.float32)
-    down = np.nextafter(nearest, np.float32(-np.inf))
-    return largest_rounding_to(np.where(nearest.astype(np.float64) > threshold, down, nearest))
+    above = nearest.astype(np.float64) > threshold
+    return largest_rounding_to(np.where(above, _next_below(nearest), nearest))
+
+
+def _next_below(values: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    with np.errstate(over="ignore", under="ignore"):
+        return np.nextafter(values, np.float32(-np.inf))

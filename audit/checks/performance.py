@@ -6,10 +6,13 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from audit.checks.check import Finding, Limits, above, below, limit_of
-from audit.checks.examined import Examined
+from audit.checks.examined import Examined, Floats
+from audit.checks.histogram import histogram
 from audit.checks.intervals import Estimate, average_precision, mean_of_two, roc_auc, wilson
+from audit.checks.times import times_of
 from audit.checks.wording import percent, span
 from policies.declaration import Protective
 from policies.errors import Sentence
@@ -53,6 +56,8 @@ class Performance:
             "baseline": _baseline(counts),
             "curve": curve(examined),
             "unlabelled": examined.unlabelled,
+            "periods": periods(examined),
+            "persistence": persistence(examined),
         }
         few = _too_few(counts, limits)
         if few is not None:
@@ -162,6 +167,62 @@ def curve(examined: Examined) -> list[dict[str, float]]:
         {"threshold": float(turned * cut), "detection_rate": float(hit), "false_alarm_rate": float(noise)}
         for cut, hit, noise in zip(cuts, detected, disturbed, strict=True)
     ]
+
+
+def _times(examined: Examined) -> Floats | None:
+    """Times of the rows, or None where none is declared or most are unreadable."""
+    column = examined.declaration.data.time
+    if column is None or column not in examined.evaluation.columns:
+        return None
+    times = times_of(examined.evaluation[column])
+    return times if np.isfinite(times).mean() > 0.5 else None
+
+
+PERIODS = (("Y", 4 * 366), ("Q", 366), ("M", 62), ("D", 0))
+"""Periods that are reported, and the span in days from which on."""
+
+
+def periods(examined: Examined) -> list[dict[str, object]]:
+    """Return detection and false-alarm rate per calendar period, at most the last 40; empty without times."""
+    times = _times(examined)
+    if times is None:
+        return []
+    known = np.isfinite(times)
+    days = float(np.ptp(times[known])) / 86400
+    unit = next(unit for unit, least in PERIODS if days >= least)
+    stamps = pd.Series(pd.to_datetime(times[known], unit="s")).dt.to_period(unit).astype(str)
+    made = histogram(stamps, examined.truth[known], examined.verdicts[known])
+    return [
+        {
+            "period": made.names[i],
+            "n": int(made.n[i]),
+            "positives": int(made.positives[i]),
+            "detection_rate": _rate(int(made.positives[i] - made.misses[i]), int(made.positives[i])),
+            "false_alarm_rate": _rate(int(made.false_alarms[i]), int(made.negatives[i])),
+        }
+        for i in range(len(made.names))
+    ][-40:]
+
+
+def _rate(hits: int, n: int) -> dict[str, float] | None:
+    return wilson(hits, n).as_json() if n else None
+
+
+def persistence(examined: Examined) -> dict[str, float] | None:
+    """Return what "what happened last happens again" reaches, in the order of times; None without times."""
+    times = _times(examined)
+    if times is None or examined.truth.all() or not examined.truth.any():
+        return None
+    truth = examined.truth[np.argsort(times, kind="stable")]
+    said, happened = truth[:-1], truth[1:]
+    if happened.all() or not happened.any():
+        return None
+    detected, disturbed = float(said[happened].mean()), float(said[~happened].mean())
+    return {
+        "detection_rate": detected,
+        "false_alarm_rate": disturbed,
+        "balanced_accuracy": (detected + 1 - disturbed) / 2,
+    }
 
 
 def _baseline(counts: Confusion) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""Do the verdicts survive what happens to sensors: noise, a reading that is missing, one that is stuck?"""
+"""Do the verdicts survive what happens to sensors: noise, a missing reading, a stuck one, one that is off?"""
 
 from __future__ import annotations
 
@@ -54,12 +54,12 @@ class Bench:
 
 @dataclass(frozen=True)
 class Robustness:
-    """Noise on all sensors at once; every sensor missing, and every sensor stuck at its median."""
+    """Noise on all sensors at once; then every sensor by itself missing, stuck at its median, and off by a bias."""
 
     name: str = "robustness"
 
     def run(self, examined: Examined, limits: Limits) -> tuple[Finding, ...]:
-        """Return a finding on noise and one on sensors that fail; all probes are groups of the first."""
+        """Return a finding on noise, one on sensors that fail, one on bias; all probes are groups of the first."""
         bench = _bench(examined)
         if isinstance(bench, Sentence):
             return (Finding(check=self.name, holds=None, n=len(examined), unit="share", says=bench),)
@@ -67,6 +67,8 @@ class Robustness:
         most_changed = limit_of(limits, self.name, "most_verdicts_changed_by_noise")
         most_lost = limit_of(limits, self.name, "most_alarms_lost_by_missing_sensor")
         shaken = _noise(bench, noise)
+        bias = limit_of(limits, self.name, "bias_share_of_sd")
+        most_by_bias = limit_of(limits, self.name, "most_alarms_lost_by_bias")
         failed = [
             (sensor, probe, *_fails(bench, sensor, probe)) for sensor in bench.sensors for probe in ("missing", "stuck")
         ]
@@ -74,6 +76,8 @@ class Robustness:
         lines = tuple(
             _line(sensor, probe, changed, lost, most_lost, alarmed) for sensor, probe, changed, lost in failed
         )
+        off = [(sensor, *_is_off(bench, sensor, bias)) for sensor in bench.sensors]
+        biased = tuple(_line(sensor, "bias", changed, lost, most_by_bias, alarmed) for sensor, changed, lost in off)
         first = {
             "probe": "noise",
             "feature": None,
@@ -83,8 +87,9 @@ class Robustness:
             "holds": below(shaken.interval, most_changed),
         }
         return (
-            self._noise_finding(bench, shaken, noise, most_changed, (first, *lines)),
+            self._noise_finding(bench, shaken, noise, most_changed, (first, *lines, *biased)),
             self._failure_finding(bench, lines, most_lost),
+            *self._bias_finding(bench, biased, most_by_bias, bias),
         )
 
     def _noise_finding(
@@ -115,6 +120,30 @@ class Robustness:
             evidence={"rows": len(bench.rows), "repeats": REPEATS, "sensors_declared": bench.declared},
         )
 
+    def _bias_finding(self, bench: Bench, lines: tuple[Group, ...], limit: float, bias: float) -> tuple[Finding, ...]:
+        n = int(bench.verdicts.sum())
+        if n < FEW_ALARMS:
+            return ()
+        worst = max(lines, key=lambda line: float(str(line["alarms_lost"])))
+        lost = wilson(round(float(str(worst["alarms_lost"])) * n), n)
+        holds = all_hold([_answer(line) for line in lines])
+        more = Sentence(
+            en="" if holds else "; check its calibration often, or let a second reading stand beside it",
+            zh="" if holds else "；请缩短该传感器的校验周期，或增设冗余测点",
+        )
+        says = Sentence(
+            en=f"when '{worst['feature']}' is off by {bias:g} standard deviations, {percent(lost.value)} of {n} alarms "
+            f"are lost ({span(lost.interval)}); at most {percent(limit)} is allowed{more.en}",
+            zh=f"“{worst['feature']}”偏移 {bias:g} 个标准差时，{n} 次报警中丢失 {percent(lost.value)}"
+            f"（区间 {span(lost.interval)}），上限为 {percent(limit)}{more.zh}",
+        )
+        return (
+            Finding(
+                check=self.name, holds=holds, measured=lost.value, limit=limit, unit="share", interval=lost.interval, n=n,
+                says=says,
+            ),
+        )  # fmt: skip
+
     def _failure_finding(self, bench: Bench, lines: tuple[Group, ...], limit: float) -> Finding:
         n = int(bench.verdicts.sum())
         if n < FEW_ALARMS:
@@ -137,6 +166,21 @@ class Robustness:
             n=n,
             says=_failure_said(lines, worst, lost, limit, n),
         )
+
+
+def _is_off(bench: Bench, sensor: str, share: float) -> tuple[float, float | None]:
+    """Return the share of verdicts changed, and of alarms lost, by a bias up or down, whichever loses more."""
+    i = bench.column(sensor)
+    alarmed = int(bench.verdicts.sum())
+    found = []
+    for sign in (-1.0, 1.0):
+        rows = bench.rows.copy()
+        rows[:, i] += sign * share * bench.spreads[i]
+        _keep_in_range(bench, rows)
+        verdicts = bench.verdicts_of(rows)
+        found.append((int((bench.verdicts & ~verdicts).sum()), float((verdicts != bench.verdicts).mean())))
+    lost, changed = max(found)
+    return changed, (lost / alarmed if alarmed else None)
 
 
 def _bench(examined: Examined) -> Bench | Sentence:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score, precision_score
 
@@ -73,6 +74,25 @@ class TestConclusions:
         found = run(Performance(), of_predictions(safe, scores, protective=Protective.BELOW))
         assert found[0].as_json()["evidence"]["confusion"] == {"tp": 50, "fp": 0, "fn": 0, "tn": 150}
         assert found[0].as_json()["evidence"]["rates"]["roc_auc"]["value"] == 1.0
+
+
+class TestTimes:
+    def test_releases_follow_by_year(self, epa: Split, epa_model: Predictor) -> None:
+        found = run(Performance(), of_model(epa[1], epa_model, time="occurred_at"))[0].as_json()["evidence"]
+        years = [line["period"] for line in found["periods"]]
+        assert years == sorted(years) and years[0] == "2015" and "2024" in years
+        assert sum(line["n"] for line in found["periods"]) == len(epa[1])
+
+    def test_persistence_knows_a_run(self) -> None:
+        truth = np.repeat([0, 1, 0, 1], 50)
+        at = pd.date_range("2024-01-01", periods=200, freq="h")
+        examined = of_predictions(truth, np.full(200, 0.5), {"at": at[::-1]}, time="at")
+        told = run(Performance(), examined)[0].as_json()["evidence"]["persistence"]
+        assert told["detection_rate"] == pytest.approx(98 / 99) and told["false_alarm_rate"] == pytest.approx(2 / 100)
+
+    def test_without_times_nothing_is_said_of_them(self) -> None:
+        evidence = run(Performance(), of_predictions([0, 1] * 50, [0.2, 0.8] * 50))[0].as_json()["evidence"]
+        assert evidence["periods"] == [] and evidence["persistence"] is None
 
 
 class TestCurve:

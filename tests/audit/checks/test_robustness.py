@@ -31,7 +31,7 @@ def leaning(n: int = 3000) -> tuple[pd.DataFrame, Predictor]:
 class TestNoise:
     def test_sound_model_holds(self, epa: Split, epa_model: Predictor) -> None:
         found = run(Robustness(), of_model(epa[1], epa_model, features=SENSORS))
-        assert [one.holds for one in found] == [True, True]
+        assert [one.holds for one in found] == [True, True, True]
         assert found[0].groups[0]["probe"] == "noise"
 
     def test_a_model_that_hangs_on_digits_is_found(self) -> None:
@@ -53,6 +53,16 @@ class TestFailedSensors:
         assert lines["stuck", "gas"]["holds"] is False and lines["stuck", "gas"]["alarms_lost"] == 1.0
         assert lines["stuck", "flow"]["holds"] is True
         assert found[1].holds is False and "when 'gas' is" in found[1].says.en
+
+    def test_a_biased_sensor_is_probed_both_ways(self) -> None:
+        table, model = leaning()
+        examined = of_model(
+            table, model, features=[Feature(name="gas", sensor=True), Feature(name="flow", sensor=True)]
+        )
+        found = run(Robustness(), examined, bias_share_of_sd=2.0)
+        lines = {line["feature"]: line for line in found[0].groups if line["probe"] == "bias"}
+        assert lines["gas"]["holds"] is False and lines["flow"]["holds"] is True
+        assert found[2].holds is False and "when 'gas' is off by 2 standard deviations" in found[2].says.en
 
     def test_few_alarms_cannot_conclude(self, epa: Split, epa_model: Predictor) -> None:
         found = run(Robustness(), of_model(epa[1], epa_model, features=SENSORS, threshold=1.0))

@@ -16,8 +16,10 @@ from urllib.parse import unquote
 import pytest
 import typer
 
+from api.app import create_app
 from api.cli import app
 from api.settings import Settings
+from api.wiring import open_service
 from audit.examination import CHECKS
 from policies.rulebook import read_rulebook
 from policies.tiers import Tier
@@ -259,7 +261,11 @@ class TestCommands:
 
     @pytest.mark.parametrize("page", ["commands.md", "commands.zh-CN.md"])
     def test_no_page_tells_of_one_that_does_not_exist(self, page: str) -> None:
-        told = set(re.findall(r"^### `(mingjing [a-z]+(?: (?:add|serve))?)[ `]", read(REPOSITORY / "docs" / page), re.MULTILINE))
+        told = set(
+            re.findall(
+                r"^### `(mingjing [a-z]+(?: (?:add|serve))?)[ `]", read(REPOSITORY / "docs" / page), re.MULTILINE
+            )
+        )
         assert told <= set(COMMANDS)
 
     @pytest.mark.parametrize("command", COMMANDS)
@@ -316,3 +322,25 @@ class TestTiers:
         deciders = ", ".join(f"`{role}`" for role in permits.deciders[tier])
         row = f"| {tier} | {BOOK.impact.tier_from[tier]} | {permits.longest_days[tier]} | {deciders} "
         assert f"{row}| `{permits.inconclusive[tier]}` | {kept} |" in read(REPOSITORY / "docs" / page)
+
+
+@pytest.fixture(scope="module")
+def addresses(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Every address of the program, as `METHOD /path`."""
+    service = open_service(Settings(data=tmp_path_factory.mktemp("house")))
+    try:
+        paths = create_app(service).openapi()["paths"]
+    finally:
+        service.close()
+    return [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods]
+
+
+@pytest.mark.parametrize("page", ["addresses.md", "addresses.zh-CN.md"])
+class TestAddresses:
+    def test_every_one_is_documented(self, addresses: list[str], page: str) -> None:
+        told = read(REPOSITORY / "docs" / page)
+        assert [address for address in addresses if f"`{address}`" not in told] == []
+
+    def test_none_is_told_that_does_not_exist(self, addresses: list[str], page: str) -> None:
+        told = re.findall(r"^\| `([A-Z]+ /[^`]*)`", read(REPOSITORY / "docs" / page), re.MULTILINE)
+        assert [address for address in told if address not in addresses] == []

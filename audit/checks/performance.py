@@ -192,7 +192,7 @@ def periods(examined: Examined) -> list[dict[str, object]]:
     unit = next(unit for unit, least in PERIODS if days >= least)
     stamps = pd.Series(pd.to_datetime(times[known], unit="s")).dt.to_period(unit).astype(str)
     made = histogram(stamps, examined.truth[known], examined.verdicts[known])
-    return [
+    lines: list[dict[str, object]] = [
         {
             "period": made.names[i],
             "n": int(made.n[i]),
@@ -201,7 +201,8 @@ def periods(examined: Examined) -> list[dict[str, object]]:
             "false_alarm_rate": _rate(int(made.false_alarms[i]), int(made.negatives[i])),
         }
         for i in range(len(made.names))
-    ][-40:]
+    ]
+    return lines[-40:]
 
 
 def _rate(hits: int, n: int) -> dict[str, float] | None:

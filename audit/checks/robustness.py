@@ -139,10 +139,16 @@ class Robustness:
         )
         return (
             Finding(
-                check=self.name, holds=holds, measured=lost.value, limit=limit, unit="share", interval=lost.interval, n=n,
+                check=self.name,
+                holds=holds,
+                measured=lost.value,
+                limit=limit,
+                unit="share",
+                interval=lost.interval,
+                n=n,
                 says=says,
             ),
-        )  # fmt: skip
+        )
 
     def _failure_finding(self, bench: Bench, lines: tuple[Group, ...], limit: float) -> Finding:
         n = int(bench.verdicts.sum())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -95,10 +96,8 @@ class TestSays:
 class TestConditionFromText:
     @given(st.text(max_size=30))
     def test_any_text_is_read_or_refused_in_a_sentence(self, text: str) -> None:
-        try:
-            read_conditions([condition_from_text(text)])
-        except Malformed as refused:
-            assert "is not known or incomplete" in refused.says.en
+        with contextlib.suppress(Malformed):
+            assert read_conditions([condition_from_text(text)]) != Conditions()
 
     def test_a_threshold_that_is_no_number_is_refused(self) -> None:
         with pytest.raises(Malformed):

@@ -44,6 +44,26 @@ class NotServed(Refused):
         )
 
 
+class NotComparable(Refused):
+    """What the training library says cannot be held against what we compute."""
+
+    def __init__(self, name: str, shape: tuple[int, ...], theirs: Floats) -> None:
+        broken = int((~np.isfinite(theirs)).sum())
+        if shape != theirs.shape:
+            said = Sentence(
+                en=f"the library gives an array of shape {theirs.shape} for {name} where {shape} was expected; "
+                "save the model again with the library's own function",
+                zh=f"运行库对 {name} 给出形状为 {theirs.shape} 的结果，应为 {shape}；"
+                "请用该库自带的保存函数重新保存模型",
+            )
+        else:
+            said = Sentence(
+                en=f"the library gives {broken:,} scores for {name} that are not finite; such a model decides nothing",
+                zh=f"运行库对 {name} 给出 {broken:,} 个非有限分数，这样的模型无法用于决策",
+            )
+        super().__init__(said)
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class LoadedModel:
     """A predictor, and what is known about the file it came from.
@@ -144,27 +164,32 @@ def compare_with_library(loaded: LoadedModel, inputs: Floats, limits: Limits = D
     -------
     LoadedModel
         With the fact "largest_native_difference": the largest |ours - theirs| / max(1, |theirs|), so absolute for
-        probabilities and relative for large values. Infinite where one of the two is not a number.
+        probabilities and relative for large values.
 
     Raises
     ------
     LibraryCrashed, LibraryHung, LibraryRefused, RefusedInside
         The model is refused; this process was never touched.
+    NotComparable
+        When the library gives another number of outputs, or scores that are not finite.
     """
     categories = getattr(loaded.predictor, "categories", ())
     kind, theirs = score_in_worker(loaded.flavour, loaded.native, inputs, categories, limits)
     ours = loaded.predictor.scores(inputs) if kind == "scores" else loaded.predictor.margins(inputs)
-    facts = {**loaded.facts, NATIVE_DIFFERENCE: _difference(ours, theirs), "native_rows": len(inputs)}
+    facts = {
+        **loaded.facts,
+        NATIVE_DIFFERENCE: _difference(loaded.native.name, ours, theirs),
+        "native_rows": len(inputs),
+    }
     return replace(loaded, facts=MappingProxyType(facts))
 
 
-def _difference(ours: Floats, theirs: Floats) -> float:
-    if ours.shape != theirs.shape:
-        return float("inf")
+def _difference(name: str, ours: Floats, theirs: Floats) -> float:
+    if ours.shape != theirs.shape or not np.isfinite(theirs).all():
+        raise NotComparable(name, ours.shape, theirs)
     if not len(ours):
         return 0.0
-    apart = np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs))
-    return float(np.max(np.where(np.isnan(apart), np.inf, apart)))
+    return float(np.max(np.abs(ours - theirs) / np.maximum(1.0, np.abs(theirs))))
 
 
 def _read(native: Path, raw: bytes, flavour: Flavour, limits: Limits) -> Readable:

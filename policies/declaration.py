@@ -130,6 +130,7 @@ NAME = re.compile(r"[\w一-鿿][\w一-鿿.\-]{0,63}")
 MODEL_KEYS = {"name", "artifact", "flavour", "task", "threshold", "protective"}
 USE_KEYS = {"purpose", "description", "site", "owner"}
 DATA_KEYS = {"evaluation", "training", "label", "prediction", "time", "subject", "groups", "labels_by", "sources"}
+SOURCE_KEYS = {"name", "period", "licence"}
 FEATURE_KEYS = {"unit", "range", "sensor", "cap", "immutable", "label"}
 TABLES = {"model", "use", "data", "features", "impact"}
 WITHOUT_ARTIFACT = {Flavour.PREDICTIONS, Flavour.ENDPOINT}
@@ -145,7 +146,7 @@ def read_declaration(text: str | bytes) -> Declaration:
         unknown flavours, thresholds outside [0, 1] for classification.
     """
     try:
-        document = tomllib.loads(text.decode("utf-8") if isinstance(text, bytes) else text)
+        document = tomllib.loads(text.decode("utf-8-sig") if isinstance(text, bytes) else text)
     except UnicodeDecodeError as error:
         raise Malformed(
             Sentence(
@@ -156,6 +157,13 @@ def read_declaration(text: str | bytes) -> Declaration:
     except tomllib.TOMLDecodeError as error:
         raise Malformed(
             Sentence(en=f"submission.toml is not valid TOML: {error}", zh=f"submission.toml 不是合法的 TOML：{error}")
+        ) from error
+    except RecursionError as error:
+        raise Malformed(
+            Sentence(
+                en="submission.toml is nested too deeply to be a declaration",
+                zh="submission.toml 嵌套层数过多，不是有效的声明文件",
+            )
         ) from error
     return _Reader(document).declaration()
 
@@ -311,6 +319,8 @@ class _Reader:
                 "submission.toml：data.sources 应为 {name, period, licence} 的列表",
             )
             return ()
+        for place, item in enumerate(value, start=1):
+            self._refuse_unknown(f"data.sources[{place}]", item, SOURCE_KEYS)
         return tuple(
             Source(
                 name=str(item.get("name", "")), period=str(item.get("period", "")), licence=str(item.get("licence", ""))
@@ -332,12 +342,21 @@ class _Reader:
                 name=name,
                 unit=self._text(f"features.{name}", said, "unit", required=False) or None,
                 range=self._range(name, said.get("range")),
-                sensor=said.get("sensor") is True,
+                sensor=self._flag(name, said, "sensor"),
                 cap=self._cap(name, said.get("cap")),
-                immutable=said.get("immutable") is True,
+                immutable=self._flag(name, said, "immutable"),
                 label=self._label(name, said.get("label")),
             )
         return features
+
+    def _flag(self, name: str, said: Mapping[str, object], key: str) -> bool:
+        value = said.get(key, False)
+        if not isinstance(value, bool):
+            self._fault(
+                f"submission.toml: features.{name}.{key} must be true or false, found {value!r}",
+                f"submission.toml：features.{name}.{key} 应为 true 或 false，实际为 {value!r}",
+            )
+        return value is True
 
     def _range(self, name: str, value: object) -> tuple[float, float] | None:
         if value is None:

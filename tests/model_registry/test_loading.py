@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 from explainers.linear import LinearModel
 from model_registry.inputs import ColumnsMissing, inputs_of
 from model_registry.limits import Limits
-from model_registry.loading import NATIVE_DIFFERENCE, NotServed, compare_with_library, load_predictor
+from model_registry.loading import NATIVE_DIFFERENCE, NotComparable, NotServed, compare_with_library, load_predictor
 from model_registry.sniffing import NotItsFlavour, RunsCode
 from policies.declaration import Declaration, read_declaration
 from policies.errors import Fault, Malformed
@@ -164,6 +164,19 @@ class TestCompareWithLibrary:
         expected = np.abs(loaded.predictor.scores(inputs) - other.predictor.scores(inputs)).max()
         found = float(str(compare_with_library(mixed, inputs).facts[NATIVE_DIFFERENCE]))
         assert found == pytest.approx(expected, abs=1e-6) and found > 0.01
+
+    def test_other_number_of_outputs(self, tmp_path: Path) -> None:
+        loaded = load_predictor(a_file(tmp_path, bytes(a_booster().save_raw("ubj"))), declared())
+        data = xgb.DMatrix(rows()[list(FEATURES)], label=rows()["age"] // 22)
+        three = xgb.train({"objective": "multi:softprob", "num_class": 3, "nthread": 1}, data, 1)
+        other = a_file(tmp_path, bytes(three.save_raw("ubj")), "three.ubj")
+        inputs = inputs_of(rows(), loaded.predictor)
+        with pytest.raises(NotComparable) as refusal:
+            compare_with_library(replace(loaded, native=other), inputs)
+        assert refusal.value.says.en == (
+            "the library gives an array of shape (120, 3) for three.ubj where (120,) was expected; "
+            "save the model again with the library's own function"
+        )
 
 
 class Trap:

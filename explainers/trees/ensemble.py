@@ -13,7 +13,7 @@ from explainers.links import Link
 from explainers.matrix import check_matrix
 from explainers.trees.background import Background, against_rows, explain_against
 from explainers.trees.compiled import in_threads
-from explainers.trees.nodes import CATEGORIES, ZERO_IS_MISSING, Nodes, check_nodes
+from explainers.trees.nodes import CATEGORIES, ZERO, ZERO_IS_MISSING, Nodes, check_nodes
 from explainers.trees.preparation import prepare
 from explainers.trees.routes import sum_leaves
 from explainers.trees.steps import Steps, profiles, steps_of
@@ -158,10 +158,10 @@ class TreeEnsemble:
         mine = (self.nodes.feature == feature) & (self.nodes.rule == CATEGORIES)
         words = int(self.nodes.set_words[mine].max(initial=0))
         zero_is_missing = bool(((self.nodes.feature == feature) & (self.nodes.rule == ZERO_IS_MISSING)).any())
-        around_zero = np.array([-1e-35, 0.0, 1e-35]) if zero_is_missing else np.zeros(0)
+        around_zero = np.array([-ZERO, 0.0, ZERO]) if zero_is_missing else np.zeros(0)
         known = [label for column, labels in self.categories if column == feature for label in range(len(labels))]
         codes = np.array(known, dtype=np.float64) if known else np.arange(32.0 * words + 1)
-        return np.concatenate([codes if words else np.zeros(0), around_zero, np.nextafter(around_zero, np.inf)])
+        return np.concatenate([codes if words else np.zeros(0), around_zero, around_zero * (1 + 1e-15)])
 
     def one_output(self, k: int) -> TreeEnsemble:
         """Return the ensemble of output `k` alone, its margin taken as it is.

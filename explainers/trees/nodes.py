@@ -17,6 +17,9 @@ Ints = npt.NDArray[np.int32]
 NAN_BY_DEFAULT, NAN_IS_ZERO, ZERO_IS_MISSING, CATEGORIES = 0, 1, 2, 3
 """What a split does with a missing value: take the default side; read it as 0; treat 0 like it; or ask a set."""
 
+ZERO = 1.0000000180025095e-35
+"""What LightGBM still takes for 0: its 1e-35 in float32."""
+
 MOST_NODES = 50_000_000
 MOST_DEPTH = 512
 MOST_CATEGORIES = 1 << 24

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.trees.compiled import compiled
-from explainers.trees.nodes import Nodes
+from explainers.trees.nodes import ZERO, Nodes
 
 Floats = npt.NDArray[np.float64]
 
@@ -37,7 +37,7 @@ def goes_left(
         return listed == listed_left
     if x != x:
         x = 0.0
-    if rule == 2 and -1e-35 <= x <= 1e-35:
+    if rule == 2 and -ZERO <= x <= ZERO:
         return default_left
     return bool(x <= threshold)
 

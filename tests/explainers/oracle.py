@@ -12,7 +12,7 @@ import numpy.typing as npt
 from explainers.links import Link
 from explainers.trees.ensemble import TreeEnsemble
 from explainers.trees.gathering import Gathering, OneTree, bit_words
-from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT, NAN_IS_ZERO, ZERO_IS_MISSING, Nodes
+from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT, NAN_IS_ZERO, ZERO, ZERO_IS_MISSING, Nodes
 
 Floats = npt.NDArray[np.float64]
 
@@ -41,7 +41,7 @@ def goes_left(nodes: Nodes, node: int, x: float) -> bool:
     if rule == NAN_BY_DEFAULT and np.isnan(x):
         return default
     x = 0.0 if np.isnan(x) else x
-    if rule == ZERO_IS_MISSING and abs(x) <= 1e-35:
+    if rule == ZERO_IS_MISSING and abs(x) <= ZERO:
         return default
     return bool(x <= nodes.threshold[node])
 

@@ -13,7 +13,7 @@ from explainers.counterfactual import Change, nearest_flip
 from explainers.linear import LinearModel
 from explainers.links import Link
 from explainers.trees.ensemble import TreeEnsemble
-from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT
+from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT, ZERO
 from policies.errors import Malformed
 from tests.explainers.oracle import ALL_RULES, Floats, ensemble_of, random_rows, random_tree
 
@@ -38,7 +38,7 @@ def a_line() -> LinearModel:
 
 def everywhere(ensemble: TreeEnsemble, j: int) -> Floats:
     """Values of which at least one lies in every cell of feature j, near both ends of it."""
-    marks = np.concatenate([ensemble.nodes.threshold, np.arange(-3.0, 41.0), [0.0, 1e-35, -1e-35]])
+    marks = np.concatenate([ensemble.nodes.threshold, np.arange(-3.0, 41.0), [0.0, ZERO, -ZERO]])
     marks = np.concatenate([marks, np.nextafter(marks, np.inf), np.nextafter(marks, -np.inf)])
     return np.unique(marks[(marks >= -3) & (marks <= 40)])
 

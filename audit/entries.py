@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from policies.errors import Malformed, Sentence
 
@@ -131,7 +131,8 @@ class Draft:
         return faults
 
 
-class Receipt(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Receipt:
     """The log's word that an entry is durable.
 
     `index` is its place in the tree, `leaf` the 32 bytes that stand for it there.

@@ -43,7 +43,7 @@ class SharedRows:
         )
         known = self._known.get(key)
         if known is None:
-            known = self._known[key] = self._written(Context(*key[:6]), draft.kind)  # type: ignore[arg-type]
+            known = self._known[key] = self._written(Context(source, *key[1:6]), draft.kind)
         return known
 
     def _written(self, context: Context, kind: str) -> Shared:

@@ -1,0 +1,194 @@
+"""How fast traces become durable, against the bare fsync of the same disk in the same run.
+
+    python -m benchmarks.log_append [--folder DIR] [--url postgresql://...] [--rounds 400] [--batches 10]
+
+A trace has 60 float32 features and 60 float32 contributions, a subject out of 1,000, and the shared fields of a
+real decision; payloads are encrypted, committed to, hashed into the tree and indexed as in service. Latencies of
+the log and of the bare disk are taken in turns. On a shared machine read the ratios, not the times.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import sqlite3
+import statistics
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+
+from api.migrations import upgrade
+from audit.database import Database, open_database
+from audit.entries import Draft
+from audit.trace import DecisionTrace, encode_trace
+from audit.trace_log import TraceLog, open_log
+
+FEATURES = 60
+NAMES = tuple(f"feature_{number:02d}" for number in range(FEATURES))
+
+
+def a_draft(number: int) -> Draft:
+    """A decision of the size that is promised."""
+    values = np.random.default_rng(number).random(FEATURES, dtype=np.float32)
+    trace = DecisionTrace(
+        model="chemical-release-harm",
+        version="3",
+        artifact_digest="ab" * 32,
+        rulebook_digest="cd" * 32,
+        purpose="risk_intervention",
+        site="plant-07",
+        subject=f"p-{number % 1000:016x}",
+        caller="scada",
+        feature_names=NAMES,
+        inputs=values,
+        unit="log-odds",
+        method="tree_path_dependent",
+        base=0.1,
+        contributions=values,
+        margin=0.3,
+        score=float(values[0]),
+        threshold=0.5,
+        verdict=bool(values[0] > 0.5),
+        protective="at_or_above",
+    )
+    return Draft(
+        kind="decision",
+        payload=encode_trace(trace),
+        model=trace.model,
+        version=trace.version,
+        artifact_digest=trace.artifact_digest,
+        rulebook_digest=trace.rulebook_digest,
+        subject=trace.subject,
+        actor=trace.caller,
+        site=trace.site,
+        score=trace.score,
+        verdict=trace.verdict,
+    )
+
+
+@contextmanager
+def a_log(folder: Path, url: str | None) -> Iterator[tuple[Database, TraceLog]]:
+    """A fresh log in a folder, or in the database at `url`."""
+    url = url or f"sqlite:///{folder / 'log.db'}"
+    upgrade(url)
+    database = open_database(url)
+    log = open_log(folder / "data", database, system_clock, "bench", tend=False)
+    yield database, log
+    log.close()
+    database.close()
+
+
+def system_clock() -> datetime:
+    """The machine's own clock: a benchmark measures real time."""
+    return datetime.fromtimestamp(time.time_ns() / 1e9, UTC)
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that `work` took."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def single_caller(log: TraceLog, folder: Path, rounds: int) -> tuple[list[float], list[float]]:
+    """Latencies of one trace and of a bare append of 1 KB with fdatasync, in turns."""
+    drafts = [a_draft(number) for number in range(rounds)]
+    handle = os.open(folder / "bare", os.O_CREAT | os.O_WRONLY | os.O_APPEND)
+    block = os.urandom(1024)
+
+    def bare() -> None:
+        os.write(handle, block)
+        os.fdatasync(handle)
+
+    log.append([a_draft(0)])
+    bare()
+    ours, disk = [], []
+    for draft in drafts:
+        ours.append(timed(lambda draft=draft: log.append([draft])))  # type: ignore[misc]
+        disk.append(timed(bare))
+    os.close(handle)
+    return ours, disk
+
+
+def many_callers(log: TraceLog, callers: int, each: int) -> float:
+    """Traces per second of so many concurrent callers, one trace per call."""
+    drafts = [[a_draft(number) for number in range(each)] for _ in range(callers)]
+    threads = [threading.Thread(target=lambda mine=mine: [log.append([one]) for one in mine]) for mine in drafts]
+
+    def run() -> None:
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+    return callers * each / timed(run)
+
+
+def batches(log: TraceLog, count: int) -> tuple[list[float], float]:
+    """Traces per second of each batch of 10,000, and how much the process grew after the second, in MiB."""
+    rates, peaks = [], []
+    for number in range(count):
+        drafts = [a_draft(10_000 * number + place) for place in range(10_000)]
+        rates.append(10_000 / timed(lambda drafts=drafts: log.append(drafts)))  # type: ignore[misc]
+        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return rates, peaks[-1] - peaks[min(1, count - 1)]
+
+
+def bytes_per_trace(database: Database, folder: Path, size: int) -> float:
+    """Bytes on disk per trace, indexes, tree and keys included."""
+    if database.dialect == "sqlite":
+        database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
+        return (folder / "log.db").stat().st_size / size
+    rows = database.rows(
+        "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'log#_%' ESCAPE '#'"
+    )
+    return float(rows[0][0]) / size
+
+
+def micro(values: list[float]) -> str:
+    """Median and 99th percentile in microseconds."""
+    ordered = sorted(values)
+    return f"p50 {statistics.median(ordered) * 1e6:8.0f} us   p99 {ordered[int(len(ordered) * 0.99)] * 1e6:8.0f} us"
+
+
+def main() -> None:
+    """Measure and print both sides."""
+    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    words.add_argument("--folder", type=Path)
+    words.add_argument("--url")
+    words.add_argument("--rounds", type=int, default=400)
+    words.add_argument("--batches", type=int, default=10)
+    asked = words.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="log-append-", dir=asked.folder))
+    print(f"python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores, {folder}")
+    with a_log(folder, asked.url) as (database, log):
+        ours, disk = single_caller(log, folder, asked.rounds)
+        ratio = statistics.median(ours) / statistics.median(disk)
+        print(f"bare append + fdatasync   {micro(disk)}")
+        print(f"one caller, one trace     {micro(ours)}   ratio of medians {ratio:.2f} (at most 2)")
+        single = 1 / statistics.mean(ours)
+        crowd = many_callers(log, 64, 100)
+        print(f"one caller                {single:8.0f} traces/s")
+        print(f"64 callers                {crowd:8.0f} traces/s   {crowd / single:.1f} times one caller (at least 4)")
+        before = log.size()
+        rates, grown = batches(log, asked.batches)
+        spread = f"from {min(rates):.0f} to {max(rates):.0f}"
+        print(
+            f"batches of 10,000         {statistics.median(rates):8.0f} traces/s   {spread}; grown by {grown:.1f} MiB"
+        )
+        print(f"bytes per trace           {bytes_per_trace(database, folder, log.size()):8.0f}   (at most 1200)")
+        print(
+            f"entries {before} + {10_000 * asked.batches}; the whole log rechecked: {log.recheck().faults or 'holds'}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -111,6 +111,9 @@ def _decided(pages: Pages, figures: DecisionFigures) -> None:
         pages.write(
             say(language, "decided.score", score=reading_words(figures.score, language), threshold=figures.threshold)
         )
+    overrides = [review for review in figures.reviews if review.kind == "override"]
+    if overrides:
+        pages.note(say(language, "decided.overridden", time=overrides[-1].time), tone="fails")
     missing = [c.label.in_language(language) for c in figures.contributions if c.value is None and not c.text]
     if missing:
         pages.note(
@@ -167,7 +170,7 @@ def _clip(pages: Pages, figures: DecisionFigures) -> None:
 
 def _boundary(pages: Pages, figures: DecisionFigures) -> None:
     language = pages.language
-    pages.section(say(language, "boundary.title"))
+    pages.section(say(language, "boundary.title"), room=40 + 14 * min(len(figures.flips), LEADING))
     drawings = boundary_drawings(figures, language)
     if not drawings:
         pages.note(say(language, "boundary.none"), tone="open")

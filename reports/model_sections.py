@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from policies.errors import Sentence
 from reports.charts import (
@@ -26,6 +26,9 @@ PICTURED_GROUPS = 40
 GROUPS_A_PICTURE = 20
 SHORT_NAME = 18
 PICTURED_FEATURES = 20
+LEAST_P = 0.001
+AREAS = ("roc_auc", "auc_pr")
+"""Figures between 0 and 1 that are no share of anything."""
 LIMITED_RATES = {
     "detection_rate": "least_detection_rate",
     "false_alarm_rate": "most_false_alarm_rate",
@@ -123,11 +126,12 @@ def performance(pages: Pages, figures: ModelFigures) -> None:
 
 def _rate_row(name: str, rate: Rate, found: Performance, language: Language) -> list[str]:
     baseline = found.baseline.get(name)
+    written = _three_digits if name in AREAS else as_percent
     return [
         name_of(language, "rate", name),
-        as_percent(rate.value),
-        interval(rate, language),
-        say(language, "number.none") if baseline is None else as_percent(baseline),
+        written(rate.value),
+        interval(rate, language, written),
+        say(language, "number.none") if baseline is None else written(baseline),
         _limit(name, found, language),
     ]
 
@@ -243,7 +247,7 @@ def _group_rate(row: GroupFigure, metric: str, marked: set[str]) -> GroupRate:
 
 
 def _group_row(row: GroupFigure, language: Language) -> list[str]:
-    ratio = say(language, "number.none") if row.impact_ratio is None else as_number(row.impact_ratio, 3)
+    ratio = say(language, "number.none") if row.impact_ratio is None else f"{row.impact_ratio:.2f}"
     return [
         say(language, "groups.of", column=row.column, group=row.group),
         say(language, "number.count", value=row.n),
@@ -253,6 +257,13 @@ def _group_row(row: GroupFigure, language: Language) -> list[str]:
         ratio,
         _conclusion(row.conclusion, language),
     ]
+
+
+def _chance(p: float | None, language: Language) -> str:
+    """Return a p value; below a thousandth its digits say nothing more."""
+    if p is None:
+        return say(language, "number.none")
+    return say(language, "number.below", value=LEAST_P) if p < LEAST_P else as_number(p, 2)
 
 
 def _conclusion(conclusion: str, language: Language) -> str:
@@ -274,7 +285,7 @@ def _comparisons(pages: Pages, figures: ModelFigures) -> None:
                 between,
                 name_of(language, "rate", found.metric),
                 rate_words(gap, language),
-                say(language, "number.none") if found.p is None else as_number(found.p, 2),
+                _chance(found.p, language),
                 _conclusion(found.conclusion, language),
             ]
         )
@@ -394,10 +405,14 @@ def approval(pages: Pages, figures: ModelFigures) -> None:
     if verdict is None:
         pages.note(say(language, "approval.none"), tone="open")
         return
+    deciders = say(language, "list.comma").join(_decider(each, language) for each in verdict.decided_by)
     facts = [
         (say(language, "approval.outcome"), outcome(figures, language)),
         (say(language, "approval.decided"), say(language, "approval.moment", time=verdict.decided)),
-        (say(language, "approval.by"), say(language, "list.comma").join(verdict.decided_by)),
+        (
+            say(language, "approval.by"),
+            say(language, "list.comma").join(_decider(each, language) for each in verdict.decided_by),
+        ),
         (say(language, "approval.reason"), verdict.reason),
     ]
     if verdict.outcome == "approve":
@@ -413,6 +428,13 @@ def approval(pages: Pages, figures: ModelFigures) -> None:
         pages.bullets([c.in_language(language) if isinstance(c, Sentence) else c for c in verdict.conditions])
     elif verdict.outcome == "approve":
         pages.write(say(language, "approval.no_conditions"))
+
+
+def _decider(words: str, language: Language) -> str:
+    """Return who decided; a role before a colon is said in the language of the report."""
+    role, colon, name = words.partition(": ")
+    called = name_of(language, "role", role)
+    return say(language, "approval.decider", role=called, name=name) if colon and called != role else words
 
 
 def in_use(pages: Pages, figures: ModelFigures) -> None:
@@ -456,7 +478,7 @@ def findings(pages: Pages, figures: ModelFigures) -> None:
     pages.write(say(language, "findings.text"))
     rows = []
     for found in figures.findings:
-        says = [found.says.in_language(language), *(detail.in_language(language) for detail in found.details)]
+        says = dict.fromkeys(each.in_language(language) for each in (found.says, *found.details))
         rows.append(
             [
                 name_of(language, "check", found.check),
@@ -520,11 +542,15 @@ def tone_of(holds: bool | None) -> Tone:
     return "open" if holds is None else "holds" if holds else "fails"
 
 
-def interval(rate: Rate, language: Language) -> str:
+def interval(rate: Rate, language: Language, written: Callable[[float], str] = as_percent) -> str:
     """Return the interval of a rate, or a dash."""
     if rate.lo is None or rate.hi is None:
         return say(language, "number.none")
-    return say(language, "number.interval", lo=rate.lo, hi=rate.hi)
+    return say(language, "number.interval", lo=written(rate.lo), hi=written(rate.hi))
+
+
+def _three_digits(value: float) -> str:
+    return f"{value:.3f}"
 
 
 def rate_words(rate: Rate | None, language: Language) -> str:

@@ -55,10 +55,10 @@ def say(language: Language, key: str, **values: object) -> str:
 
     Examples
     --------
-    >>> say("en", "number.interval", lo=0.2, hi=0.3)
-    '20.0% to 30.0%'
-    >>> say("zh", "number.interval", lo=0.2, hi=0.3)
-    '20.0%～30.0%'
+    >>> say("en", "card.checks", n=19, fails=2, open=0)
+    'of 19 findings hold; 2 do not, 0 cannot conclude'
+    >>> say("zh", "number.at_least", value=0.3)
+    '不低于 30.0%'
     """
     filled = _Filler(language).vformat(catalogue(language)[key], (), values)
     return _spaced(filled) if language == "zh" else filled

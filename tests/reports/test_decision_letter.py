@@ -11,8 +11,9 @@ from policies.errors import Sentence
 from reports.charts import to_svg
 from reports.decision_figures import View
 from reports.decision_letter import boundary_drawings, decision_letter
+from reports.facts import ReviewFacts
 from reports.wording import LANGUAGES, Language, say
-from tests.reports.factories import DIGEST, ROOT, a_declaration, a_trace, some_decision_figures
+from tests.reports.factories import DECIDED, DIGEST, ROOT, a_declaration, a_trace, some_decision_figures
 from tests.reports.pdf_text import reader, squeezed, words_of
 
 VIEWS: tuple[View, ...] = get_args(View)
@@ -132,6 +133,11 @@ class TestCases:
 
     def test_no_boundary(self) -> None:
         assert squeezed("No boundary was computed for this decision.") in letter(flips=(), plane=None)
+
+    def test_an_override_is_said_before_anything_is_explained(self, view: View) -> None:
+        changed = ReviewFacts(kind="override", time=DECIDED, actor="zhao", says="The surgeon gives two weeks.")
+        text = letter(view, reviews=(changed,))
+        assert text.index(squeezed("A person changed this decision")) < text.index(squeezed("What mattered most"))
 
     def test_nobody_has_reviewed_it(self) -> None:
         assert squeezed("No person has reviewed this decision yet.") in letter(reviews=())

@@ -17,6 +17,7 @@ from tests.reports.factories import (
     a_group,
     a_group_bias,
     a_performance,
+    a_plain_finding,
     a_verdict,
     a_weight_caps,
     some_counts,
@@ -42,9 +43,11 @@ def figures_as_written(figures: ModelFigures, language: Language) -> list[str]:
     """Return every figure of the JSON the way the report must write it."""
     found = figures.performance
     assert found is not None
-    shares = [rate.value for rate in found.rates.values()]
+    areas = [rate for name, rate in found.rates.items() if name in ("roc_auc", "auc_pr")]
+    rates = [rate for name, rate in found.rates.items() if name not in ("roc_auc", "auc_pr")]
+    shares = [rate.value for rate in rates]
     shares += [cap.share for cap in figures.caps] + [cap.after for cap in figures.caps if cap.after is not None]
-    shares += [end for rate in found.rates.values() for end in (rate.lo, rate.hi) if end is not None]
+    shares += [end for rate in rates for end in (rate.lo, rate.hi) if end is not None]
     shares += [rate.value for group in figures.groups for rate in (group.miss_rate, group.false_alarm_rate) if rate]
     shares += [probe.verdicts_changed for probe in figures.probes if probe.verdicts_changed is not None]
     shares += [feature.share for feature in figures.features if feature.share is not None]
@@ -53,6 +56,7 @@ def figures_as_written(figures: ModelFigures, language: Language) -> list[str]:
     texts += [f.says.in_language(language) for f in figures.findings]
     assert figures.log is not None
     texts += [figures.log.root, f"{figures.log.size:,}"]
+    texts += [f"{number:.3f}" for rate in areas for number in (rate.value, rate.lo, rate.hi) if number is not None]
     return [*(as_percent(share) for share in shares), *(f"{n:,}" for n in counts), *texts]
 
 
@@ -163,7 +167,7 @@ class TestAwkwardInput:
         assert all(f"{LONG[:57]}{at:03d}" in text for at in range(200))
 
     def test_texts_longer_than_a_page_run_over_several(self, language: Language) -> None:
-        long = "一段很长的说明 with some words. " * 400
+        long = "一段很长的说明 with some words. " * 150
         found = a_performance()
         found["says"] = {"en": long, "zh": long}
         declared = a_declaration(**{"Will this injury keep the worker off work for more than eight weeks?": long})
@@ -175,7 +179,7 @@ class TestAwkwardInput:
         )
         pages = pages_of(made)
         broken_by_a_page = len(pages)
-        assert "".join(pages).count("一段很长的说明") >= 6 * 400 - broken_by_a_page
+        assert "".join(pages).count("一段很长的说明") >= 6 * 150 - broken_by_a_page
 
     def test_no_decisions_yet(self, language: Language) -> None:
         for counts in (None, some_counts(decisions=0, alarms=0)):
@@ -229,6 +233,21 @@ class TestAwkwardInput:
         text = words_of(transparency_report(stopped, "en"))
         assert squeezed("has been suspended since; it does not run") in text
         assert squeezed("may run until") not in text
+
+    def test_a_role_is_said_in_the_language_of_the_report(self) -> None:
+        verdict = a_verdict(decided_by=("dso: mei", "Li Wei, works council"))
+        assert "mei（数字安全官）、LiWei,workscouncil" in words_of(report("zh", verdict=verdict))
+        assert squeezed("mei, digital safety officer, Li Wei, works council") in words_of(report("en", verdict=verdict))
+
+    def test_a_chance_too_small_to_write_is_said_as_such(self) -> None:
+        bias = a_group_bias()
+        bias["evidence"]["comparisons"][1]["p"] = 3e-11
+        assert squeezed("18.0% (8.0–28.0) < 0.001") in words_of(report(findings=some_findings(group_bias=bias)))
+
+    def test_a_detail_that_repeats_its_finding_is_said_once(self) -> None:
+        finding = a_plain_finding("purpose", True, "said only once", "只说一遍")
+        finding["groups"] = [{"says": {"en": "said only once", "zh": "只说一遍"}}]
+        assert words_of(report(findings=[finding])).count("saidonlyonce") == 1
 
     def test_conditions_are_said_in_the_language_of_the_report(self) -> None:
         verdict = a_verdict(

@@ -52,7 +52,7 @@ class TestFlipPoints:
         above = ensemble.scores(row[None])[0] >= 0.6
         for point in flip_points(ensemble, row, threshold=0.6, ranges=RANGES):
             j = ensemble.feature_names.index(point.feature)
-            values = np.arange(-1.0, 41.0) if rules == (CATEGORIES,) else everywhere(ensemble, j)
+            values = np.arange(0.0, 41.0) if rules == (CATEGORIES,) else everywhere(ensemble, j)
             rows = np.tile(row, (len(values), 1))
             rows[:, j] = values
             flips = values[(ensemble.scores(rows) >= 0.6) != above]

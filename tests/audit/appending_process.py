@@ -7,19 +7,14 @@ import threading
 from datetime import UTC, datetime
 from pathlib import Path
 
-from sqlalchemy import event
-
 from audit.database import open_database
 from audit.trace_log import open_log
 from tests.audit.logs import a_decision
 
 
-def main(url: str, data: str, source: str, callers: str, each: str, synchronous: str = "FULL") -> None:
+def main(url: str, data: str, source: str, callers: str, each: str) -> None:
     """Append from several threads; print the id of every acknowledged entry, flushed at once."""
-    database = open_database(url)
-    if synchronous != "FULL":  # the control of a power-cut trial, which must lose what it acknowledged
-        event.listen(database.engine, "connect", lambda raw, _: raw.execute(f"PRAGMA synchronous = {synchronous}"))
-    log = open_log(Path(data), database, lambda: datetime(2026, 3, 1, tzinfo=UTC), source)
+    log = open_log(Path(data), open_database(url), lambda: datetime(2026, 3, 1, tzinfo=UTC), source)
     telling = threading.Lock()
 
     def work() -> None:

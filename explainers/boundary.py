@@ -72,12 +72,13 @@ def flip_points(
     _check(predictor, ranges, protective)
     moves = Moves(predictor, row, threshold=threshold, ranges=ranges)
     contributions = predictor.explain(moves.row[None, :]).contributions[0]
+    nearest = moves.all_nearest()
     points = []
     for j in np.argsort(-np.abs(contributions), kind="stable").tolist():
         value, span = float(moves.row[j]), moves.span(j)
         if span is None:
             continue
-        flips_at = moves.nearest(j)
+        flips_at = nearest[j]
         away = None if flips_at is None or np.isnan(value) else flips_at - value
         points.append(
             FlipPoint(

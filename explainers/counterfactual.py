@@ -108,7 +108,8 @@ def nearest_flip(
     contributions = predictor.explain(moves.row[None, :]).contributions[0]
     free.sort(key=lambda j: -abs(float(contributions[j])))
     stepwise = moves.likely_flips(moves.row[None, :], free[0]) is not None
-    single = _best(moves, ({j: at} for j in free if (at := moves.nearest(j)) is not None))
+    nearest = moves.all_nearest()
+    single = _best(moves, ({j: at} for j in free if (at := nearest[j]) is not None))
     if single is not None:
         return _told(moves, single, exact=stepwise)
     pair = _best(moves, _pairs(moves, free[:LEADING]))

@@ -32,6 +32,12 @@ class Stepwise(Protocol):
         """Return the margins at all stops of a feature for every row, up to rounding; None where unknown."""
         ...
 
+    def nearest_flips(
+        self, X: Floats, *, threshold: float, low: Floats, high: Floats
+    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Return the nearest value that gives the other verdict for every row and feature, and where that is sure."""
+        ...
+
 
 class Moves:
     """A case, its verdict, and the nearest values that give the other one.
@@ -77,6 +83,16 @@ class Moves:
             known = np.concatenate([stops, self.row[j : j + 1][np.isfinite(self.row[j : j + 1])]])
             return (float(known.min()), float(known.max())) if len(known) else (0.0, 0.0)
         return None
+
+    def all_nearest(self) -> dict[int, float | None]:
+        """Return the nearest value that flips the verdict for every feature that may go anywhere."""
+        spans = {j: span for j in range(len(self.row)) if (span := self.span(j)) is not None}
+        known: dict[int, float | None] = {}
+        if isinstance(self.predictor, Stepwise) and not self.steps:
+            low, high = (np.array([spans[j][k] for j in range(len(self.row))]) for k in (0, 1))
+            found, sure = self.predictor.nearest_flips(self.row[None], threshold=self.threshold, low=low, high=high)
+            known = {j: None if np.isnan(v := found[0, j]) else float(v) for j in np.flatnonzero(sure[0]).tolist()}
+        return {j: known[j] if j in known else self.nearest(j) for j in spans}
 
     def nearest(self, j: int, row: Floats | None = None) -> float | None:
         """Return the value of feature `j` nearest to its own that flips the verdict, other features as in `row`."""

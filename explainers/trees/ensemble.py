@@ -16,7 +16,7 @@ from explainers.trees.compiled import in_threads
 from explainers.trees.nodes import CATEGORIES, ZERO, ZERO_IS_MISSING, Nodes, check_nodes
 from explainers.trees.preparation import prepare
 from explainers.trees.routes import sum_leaves
-from explainers.trees.steps import Steps, profiles, steps_of
+from explainers.trees.steps import Steps, nearest_changes, profiles, steps_of
 from policies.errors import Malformed, Sentence
 
 Floats = npt.NDArray[np.float64]
@@ -148,10 +148,56 @@ class TreeEnsemble:
         rows = check_matrix(rows, self.feature_names)
         if self.n_outputs > 1 or not self.steps.plain[feature] or np.isnan(rows[:, feature]).any():
             return None
-        everything = profiles(self.nodes, self.steps, rows, self.margins(rows))
+        everything = profiles(self.nodes, self.steps, rows, self.margins(rows), feature)
         first = self.steps.start[feature] + feature
         place = np.searchsorted(self.steps.of(feature), self.stops(feature))
         return np.asarray(everything[:, first + place])
+
+    def nearest_flips(
+        self, X: Floats, *, threshold: float, low: Floats, high: Floats
+    ) -> tuple[Floats, npt.NDArray[np.bool_]]:
+        """Return for every row and feature the nearest value that gives the other verdict, others staying.
+
+        Parameters
+        ----------
+        X : array of shape (n_rows, n_features)
+        threshold : float
+            A score at or above it is one verdict, below it the other.
+        low, high : arrays of shape (n_features,)
+            Where values may go.
+
+        Returns
+        -------
+        values : array of shape (n_rows, n_features)
+            Each verified by the model's own score; NaN where there is none.
+        sure : bool array of shape (n_rows, n_features)
+            False where this walk cannot tell: for missing values, for features whose splits are not plain
+            thresholds, and where a score is so close to the threshold that rounding decides.
+
+        Raises
+        ------
+        Malformed
+            For several outputs.
+        """
+        X = check_matrix(X, self.feature_names)
+        if self.n_outputs > 1:
+            raise Malformed(
+                Sentence(
+                    en="a verdict belongs to one output; choose one first", zh="结论只针对单一输出，请先选定一个输出"
+                )
+            )
+        margins = self.margins(X)
+        above = self.score_of(margins) >= threshold
+        limit = float(self.margin_of(np.array(threshold)))
+        found = nearest_changes(self.steps, X, profiles(self.nodes, self.steps, X, margins), limit, above, low, high)
+        row, column = np.nonzero(~np.isnan(found))
+        moved = X[row]
+        moved[np.arange(len(row)), column] = found[row, column]
+        false = (self.scores(moved) >= threshold) == above[row]
+        found[row[false], column[false]] = np.nan
+        sure = self.steps.plain & ~np.isnan(X)
+        sure[row[false], column[false]] = False
+        return found, sure
 
     def _codes(self, feature: int) -> Floats:
         """Return the categories that splits on a feature list and one they do not; 0 and its neighbours."""

@@ -59,7 +59,7 @@ def steps_of(nodes: Nodes, n_features: int) -> Steps:
     return Steps(edges=t[new], start=start, rank=rank, plain=plain)
 
 
-def profiles(nodes: Nodes, steps: Steps, X: Floats, margins: Floats) -> Floats:
+def profiles(nodes: Nodes, steps: Steps, X: Floats, margins: Floats, only: int | None = None) -> Floats:
     """Return the margin in every interval of every feature, all other features of the row staying as they are.
 
     Parameters
@@ -67,9 +67,11 @@ def profiles(nodes: Nodes, steps: Steps, X: Floats, margins: Floats) -> Floats:
     nodes, steps
         Of one output.
     X : array of shape (n_rows, n_features)
-        Rows without missing values.
+        The intervals of a feature that is missing in a row mean nothing.
     margins : array of shape (n_rows,)
         Their margins.
+    only : int, optional
+        The one feature asked for; the intervals of all others are then not worked out.
 
     Returns
     -------
@@ -81,7 +83,7 @@ def profiles(nodes: Nodes, steps: Steps, X: Floats, margins: Floats) -> Floats:
     _profiles(
         X, margins, nodes.roots, nodes.left, nodes.right, nodes.feature, nodes.threshold, nodes.value,
         nodes.rule, nodes.default_left, nodes.set_start, nodes.set_words, nodes.listed_left, nodes.sets,
-        steps.start, steps.rank, steps.plain, out,
+        steps.start, steps.rank, steps.plain, -1 if only is None else only, out,
     )  # fmt: skip
     return out
 
@@ -105,6 +107,7 @@ def _profiles(
     start: Any,
     rank: Any,
     plain: Any,
+    only: int,
     out: Any,
 ) -> None:
     n_rows, n_features = X.shape
@@ -134,7 +137,7 @@ def _profiles(
             for k in range(length):
                 split = path[k]
                 f, r = feature[split], rank[split]
-                if not plain[f]:
+                if not plain[f] or (only >= 0 and f != only):
                     continue
                 if sides[k]:
                     stack[0], lows[0], highs[0] = right[split], max(low[f], r + 1), high[f]
@@ -168,7 +171,76 @@ def _profiles(
                 f = feature[path[k]]
                 low[f], high[f] = 0, start[f + 1] - start[f]
         for f in range(n_features):
+            if only >= 0 and f != only:
+                continue
             total = margins[i]
             for at in range(start[f] + f, start[f + 1] + f + 1):
                 total += mine[at]
                 mine[at] = total
+
+
+def nearest_changes(
+    steps: Steps, X: Floats, profile: Floats, limit: float, above: npt.NDArray[np.bool_], low: Floats, high: Floats
+) -> Floats:
+    """Return for every row and feature the nearest value within `low` and `high` that crosses the limit.
+
+    Parameters
+    ----------
+    profile : array of shape (n_rows, n_edges + n_features)
+        From `profiles`.
+    limit : float
+        Margin of the threshold.
+    above : bool array of shape (n_rows,)
+        Which rows are at or above it now.
+    low, high : arrays of shape (n_features,)
+
+    Returns
+    -------
+    array of shape (n_rows, n_features)
+        NaN where no value crosses, and for features that are missing or not plain.
+    """
+    out = np.full(X.shape, np.nan)
+    _nearest_changes(X, profile, limit, above, low, high, steps.edges, steps.start, steps.plain, out)
+    return out
+
+
+@compiled()
+def _nearest_changes(
+    X: Any,
+    profile: Any,
+    limit: float,
+    above: Any,
+    low: Any,
+    high: Any,
+    edges: Any,
+    start: Any,
+    plain: Any,
+    out: Any,
+) -> None:
+    for i in range(X.shape[0]):
+        for f in range(X.shape[1]):
+            x = X[i, f]
+            if not plain[f] or x != x:
+                continue
+            mine = edges[start[f] : start[f + 1]]
+            here = np.searchsorted(mine, x)
+            first = start[f] + f
+            best = np.inf
+            for interval in range(here + 1, len(mine) + 1):
+                value = max(np.nextafter(mine[interval - 1], np.inf), low[f])
+                if value > high[f]:
+                    break
+                if (interval == len(mine) or value <= mine[interval]) and (
+                    profile[i, first + interval] >= limit
+                ) != above[i]:
+                    best, out[i, f] = value - x, value
+                    break
+            for interval in range(here - 1, -1, -1):
+                value = min(mine[interval], high[f])
+                if value < low[f] or x - value >= best:
+                    break
+                if (interval == 0 or value > mine[interval - 1]) and (profile[i, first + interval] >= limit) != above[
+                    i
+                ]:
+                    out[i, f] = value
+                    break

@@ -23,7 +23,7 @@ from explainers.predictor import Predictor
 from explainers.weight_shares import Capped, hold_caps
 from policies.declaration import Protective
 from policies.deidentification import DeidentificationPlan
-from policies.errors import Sentence, Unavailable
+from policies.errors import Malformed, Sentence
 from policies.feature_caps import FeatureCaps, OnExceed
 from policies.permitted_use import PurposeRules, require_permitted
 from policies.tiers import Tier
@@ -42,20 +42,6 @@ HANDED_OVER = "handed_over"
 REVIEW = "review_required"
 LAPSED = "permit_lapsed"
 REPLAY_CLOCK = "replay_clock"
-
-
-class NotScored(Unavailable):
-    """The model itself broke down on these rows: there is no score to raise or spare an alarm by."""
-
-    fallback = "manual_control"
-
-    def __init__(self, model: str, why: str) -> None:
-        super().__init__(
-            Sentence(
-                en=f"'{model}' could not score these rows ({why}); fall back to manual control",
-                zh=f"“{model}”无法对这些数据评分（{why}），请转为人工控制",
-            )
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,8 +119,9 @@ class Decided:
 
 @dataclass
 class _Rows:
-    """What is known so far about the rows that can be scored."""
+    """What is known so far about rows that were scored together; `places` are theirs among all that were asked."""
 
+    places: npt.NDArray[np.intp]
     X: Floats
     margins: Floats
     scores: Floats
@@ -177,8 +164,6 @@ class TracedInference:
         ------
         PurposeRefused
             When the purpose is not one this house serves.
-        NotScored
-            When the model itself breaks down.
         """
         # A decision is made in this order:
         #   1. the purpose is allowed,
@@ -190,35 +175,33 @@ class TracedInference:
         #   7. the answer leaves.
         purpose = require_permitted(asked.purpose, self._purposes)  # (1)
         clean = deidentified(X, served.predictor.feature_names, served.plan)  # (2)
-        finite = ~np.isinf(clean).any(axis=1)
-        places = np.flatnonzero(finite)
-        rows = _explained(served, clean[places])  # (3)
-        _hold(served, rows)  # (4) (5)
-        receipts = self._keep(served, rows, places, asked, purpose)  # (6)
-        return _answers(rows, places, receipts, len(X))  # (7)
+        finite = np.flatnonzero(~np.isinf(clean).any(axis=1))
+        parts = _explained(served, clean[finite], finite)  # (3)
+        for rows in parts:
+            _hold(served, rows)  # (4) (5)
+        receipts = self._keep(served, parts, asked, purpose)  # (6)
+        return _answers(parts, receipts, len(X))  # (7)
 
     def _keep(
-        self, served: ServedModel, rows: _Rows, places: npt.NDArray[np.intp], asked: Asked, purpose: str
-    ) -> list[Receipt | None]:
-        kept = [i for i in range(len(rows.X)) if i not in rows.refused]
-        drafts = [_draft(served, rows, i, int(places[i]), asked, purpose) for i in kept]
-        receipts: list[Receipt | None] = [None] * len(rows.X)
+        self, served: ServedModel, parts: Sequence[_Rows], asked: Asked, purpose: str
+    ) -> dict[int, Receipt | None]:
+        """Keep every trace with one append; return the receipts by place."""
+        kept = [(rows, i) for rows in parts for i in range(len(rows.X)) if i not in rows.refused]
+        drafts = [_draft(served, rows, i, asked, purpose) for rows, i in kept]
         if not drafts:
-            return receipts
+            return {}
         try:
             made: Sequence[Receipt | None] = self._sink.append(drafts)
             self._empty_spool()
         except Exception as error:  # noqa: BLE001 - whatever broke the log, an alarm still has to leave
             logger.error("the log did not take %d traces: %s", len(drafts), type(error).__name__)
-            made = self._without_log(rows, kept, drafts)
-        for i, receipt in zip(kept, made, strict=True):
-            receipts[i] = receipt
-        return receipts
+            made = self._without_log(kept, drafts)
+        return {int(rows.places[i]): receipt for (rows, i), receipt in zip(kept, made, strict=True)}
 
-    def _without_log(self, rows: _Rows, kept: list[int], drafts: list[Draft]) -> list[Receipt | None]:
+    def _without_log(self, kept: list[tuple[_Rows, int]], drafts: list[Draft]) -> list[Receipt | None]:
         """Let alarms leave with a flag, through the spool where there is one; refuse the rest."""
         made: list[Receipt | None] = []
-        for i, draft in zip(kept, drafts, strict=True):
+        for (rows, i), draft in zip(kept, drafts, strict=True):
             if not rows.verdicts[i]:
                 rows.refused[i] = NO_TRACE
                 made.append(None)
@@ -273,21 +256,56 @@ INFINITE = Sentence(
 )
 
 
-def _explained(served: ServedModel, X: Floats) -> _Rows:
-    predictor = served.predictor
-    explanation: Explanation | None
-    capped = None
+NOT_SCORED = Sentence(
+    en="the model broke down on this row; fall back to manual control and hand this case to a person",
+    zh="模型无法对该行评分，请转为人工控制并将本次判断转交人工处理",
+)
+
+
+def _explained(served: ServedModel, X: Floats, places: npt.NDArray[np.intp]) -> list[_Rows]:
+    """Score and explain all rows at once; where that breaks, halve them until what breaks stands alone."""
+    if not len(X):
+        return []
     try:
-        explanation = predictor.explain(X)
-        margins = explanation.scores
-        if served.caps.caps:
-            capped = hold_caps(explanation, served.caps)
+        explanation = served.predictor.explain(X)
+        capped = hold_caps(explanation, served.caps) if served.caps.caps else None
     except Exception as error:  # noqa: BLE001 - whatever broke the explainer, an alarm still has to leave
+        if len(X) > 1:
+            half = len(X) // 2
+            return _explained(served, X[:half], places[:half]) + _explained(served, X[half:], places[half:])
         logger.error("the explainer of %s failed: %s", served.name, type(error).__name__)
-        explanation = None
-        margins = _margins(served, X)
-    scores = predictor.score_of(margins)
-    rows = _Rows(
+        return [_unexplained(served, X, places)]
+    return [_rows(served, X, places, explanation.scores, explanation, capped)]
+
+
+def _unexplained(served: ServedModel, X: Floats, place: npt.NDArray[np.intp]) -> _Rows:
+    """Score the one row that could not be explained: an alarm is pending its explanation, all else is refused."""
+    why = NO_EXPLANATION
+    try:
+        margins = served.predictor.margins(X)
+    except Malformed as fault:
+        margins, why = np.array([np.nan]), fault.says
+    except Exception as error:  # noqa: BLE001 - the other rows are answered; this one goes to a person
+        logger.error("%s could not score a row: %s", served.name, type(error).__name__)
+        margins, why = np.array([np.nan]), NOT_SCORED
+    rows = _rows(served, X, place, margins, None, None)
+    rows.flags[0].append(PENDING)
+    if why is not NO_EXPLANATION or not rows.verdicts[0]:
+        rows.refused[0] = why
+    return rows
+
+
+def _rows(
+    served: ServedModel,
+    X: Floats,
+    places: npt.NDArray[np.intp],
+    margins: Floats,
+    explanation: Explanation | None,
+    capped: Capped | None,
+) -> _Rows:
+    scores = served.predictor.score_of(margins)
+    return _Rows(
+        places=places,
         X=X,
         margins=margins,
         scores=scores,
@@ -297,19 +315,6 @@ def _explained(served: ServedModel, X: Floats) -> _Rows:
         capped=capped,
         flags=[[] for _ in range(len(X))],
     )
-    if explanation is None:
-        for i in range(len(X)):
-            rows.flags[i].append(PENDING)
-            if not rows.verdicts[i]:
-                rows.refused[i] = NO_EXPLANATION
-    return rows
-
-
-def _margins(served: ServedModel, X: Floats) -> Floats:
-    try:
-        return served.predictor.margins(X)
-    except Exception as error:
-        raise NotScored(served.name, type(error).__name__) from error
 
 
 def _hold(served: ServedModel, rows: _Rows) -> None:
@@ -344,7 +349,8 @@ def _hold_row(served: ServedModel, rows: _Rows, i: int, capped_alarm: bool) -> N
         rows.flags[i].extend([CLIP_KEPT_ALARM, HANDED_OVER])
 
 
-def _draft(served: ServedModel, rows: _Rows, i: int, place: int, asked: Asked, purpose: str) -> Draft:
+def _draft(served: ServedModel, rows: _Rows, i: int, asked: Asked, purpose: str) -> Draft:
+    place = int(rows.places[i])
     subject = asked.subjects[place] if asked.subjects is not None else None
     flags = list(rows.flags[i])
     time = None
@@ -430,17 +436,17 @@ def _cap_shares(served: ServedModel, rows: _Rows, i: int) -> dict[str, float]:
     return {name: float(rows.capped.shares_before[i, names.index(name)]) for name in served.caps.caps}
 
 
-def _answers(rows: _Rows, places: npt.NDArray[np.intp], receipts: list[Receipt | None], n: int) -> Decided:
+def _answers(parts: Sequence[_Rows], receipts: dict[int, Receipt | None], n: int) -> Decided:
     decisions: list[Decision | None] = [None] * n
-    problems: list[RowProblem] = []
-    answered = {int(place) for place in places}
-    problems.extend(RowProblem(row=row, says=INFINITE) for row in range(n) if row not in answered)
-    for i, place in enumerate(int(p) for p in places):
-        if i in rows.refused:
-            problems.append(RowProblem(row=place, says=rows.refused[i]))
-        else:
-            decisions[place] = _decision(rows, i, receipts[i])
-    return Decided(decisions=tuple(decisions), problems=tuple(sorted(problems, key=lambda problem: problem.row)))
+    why: dict[int, Sentence] = dict.fromkeys(range(n), INFINITE)
+    for rows in parts:
+        for i, place in enumerate(rows.places.tolist()):
+            if i in rows.refused:
+                why[place] = rows.refused[i]
+            else:
+                decisions[place] = _decision(rows, i, receipts[place])
+    problems = tuple(RowProblem(row=row, says=why[row]) for row in range(n) if decisions[row] is None)
+    return Decided(decisions=tuple(decisions), problems=problems)
 
 
 def _decision(rows: _Rows, i: int, receipt: Receipt | None) -> Decision:

@@ -145,7 +145,10 @@ class Serving:
             subjects=self._pseudonyms(subjects),
             times=times,
         )
-        return self._inference.decide(served, matrix, asked)
+        decided = self._inference.decide(served, matrix, asked)
+        if decided.problems:
+            self._log_unanswered(served, by, asked_for, decided)
+        return decided
 
     def served(self, model: str, by: Person) -> ServedModel:
         """Return the permitted version of a model, loaded and verified against its digest.
@@ -298,6 +301,22 @@ class Serving:
                 model=model,
                 rulebook_digest=self._rulebook.digest,
                 site=by.site,
+            )
+        )
+
+    def _log_unanswered(self, served: ServedModel, by: Person, purpose: str, decided: Decided) -> None:
+        """Keep in the log which rows of a call were left to people, and why."""
+        why = [{"row": problem.row, "why": problem.says.as_json()} for problem in decided.problems]
+        self._keep(
+            statement(
+                "refuse",
+                by=by.name,
+                body={"what": "rows", "rows": len(decided.decisions), "purpose": purpose, "refused": why},
+                model=served.name,
+                version=served.version,
+                artifact_digest=served.artifact_digest,
+                rulebook_digest=served.rulebook_digest,
+                site=served.site or None,
             )
         )
 

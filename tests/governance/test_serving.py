@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from audit.traced_inference import NotScored
 from governance.micro_batches import MicroBatches, Request
 from governance.permits import MayNotRun
 from governance.serving import NamedRows, WrongPurpose
@@ -280,9 +279,13 @@ class TestRows:
 
         monkeypatch.setattr(type(predictor), "explain", lambda *_: broken(_))
         monkeypatch.setattr(type(predictor), "margins", lambda *_: broken(_))
-        with pytest.raises(NotScored, match="could not score these rows") as refused:
-            house.decide()
-        assert refused.value.fallback == "manual_control"
+        decided = house.decide()
+        assert all(decision is None for decision in decided.decisions)
+        assert {problem.says.en for problem in decided.problems} == {
+            "the model broke down on this row; fall back to manual control and hand this case to a person"
+        }
+        assert house.kinds()[-1] == "refuse"
+        assert "decision" not in house.kinds()
 
 
 class TestSubjects:

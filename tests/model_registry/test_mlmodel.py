@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
+import lightgbm as lgb
+import mlflow
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 
 from model_registry.mlmodel import ModelFolderRefused, native_file
+from model_registry.sniffing import Kind, RunsCode, check_kind, kind_of
 from policies.declaration import Flavour
 from policies.errors import Malformed
+from tests.model_registry.makers import FEATURES, rows
+
+DATA = rows(100, seed=1)
 
 GOOD = """artifact_path: model
 flavors:
@@ -158,3 +166,43 @@ class TestYaml:
     def test_no_flavors(self, tmp_path: Path, text: str) -> None:
         with pytest.raises(Malformed, match="MLmodel names no flavors"):
             native_file(a_folder(tmp_path, text), Flavour.XGBOOST)
+
+
+class TestRealFolders:
+    """Folders as MLflow's own functions write them."""
+
+    def test_scikit_learn_in_skops(self, tmp_path: Path) -> None:
+        forest = RandomForestClassifier(n_estimators=2).fit(DATA[list(FEATURES)], DATA["harmed"])
+        mlflow.sklearn.save_model(
+            forest,
+            str(tmp_path / "m"),
+            serialization_format="skops",
+            skops_trusted_types=["sklearn.tree._tree.Tree"],
+            conda_env={"dependencies": []},
+        )
+        assert kind_of(native_file(tmp_path / "m", Flavour.SKLEARN).read_bytes()) is Kind.SKOPS
+
+    def test_scikit_learn_in_a_pickle(self, tmp_path: Path) -> None:
+        forest = RandomForestClassifier(n_estimators=2).fit(DATA[list(FEATURES)], DATA["harmed"])
+        mlflow.sklearn.save_model(
+            forest, str(tmp_path / "m"), serialization_format="cloudpickle", conda_env={"dependencies": []}
+        )
+        found = native_file(tmp_path / "m", Flavour.SKLEARN)
+        with pytest.raises(RunsCode, match=r"model\.pkl is a pickle"):
+            check_kind(found.name, found.read_bytes(), Flavour.SKLEARN)
+
+    def test_lightgbm(self, tmp_path: Path) -> None:
+        data = lgb.Dataset(DATA[list(FEATURES)], DATA["harmed"])
+        booster = lgb.train({"objective": "binary", "num_threads": 1, "verbose": -1}, data, 2)
+        mlflow.lightgbm.save_model(booster, str(tmp_path / "m"), conda_env={"dependencies": []})
+        assert kind_of(native_file(tmp_path / "m", Flavour.LIGHTGBM).read_bytes()) is Kind.LIGHTGBM_TEXT
+
+    def test_python_function(self, tmp_path: Path) -> None:
+        class Guess(mlflow.pyfunc.PythonModel):
+            def predict(self, context: Any, model_input: list[float], params: Any = None) -> list[float]:
+                return [0.5]
+
+        mlflow.pyfunc.save_model(str(tmp_path / "m"), python_model=Guess(), conda_env={"dependencies": []})
+        with pytest.raises(ModelFolderRefused) as refusal:
+            native_file(tmp_path / "m", Flavour.SKLEARN)
+        assert any("loader_module is 'mlflow.pyfunc.model'" in fault.en for fault in refusal.value.faults)

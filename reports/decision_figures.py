@@ -1,25 +1,18 @@
-"""Everything a letter says about one decision, and how much of it each reader may see."""
+"""Everything a letter says about one decision: one value, and how much of it each reader may see."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Literal, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
-from audit.trace import DecisionTrace
-from explainers.boundary import DecisionMap, FlipPoint
-from explainers.counterfactual import Counterfactual
-from policies.declaration import Declaration, Protective
 from policies.errors import Sentence
-from policies.rulebook import Rulebook
-from reports.charts.contours import contour
 from reports.facts import EntryFacts, LogFacts, ReviewFacts
 from reports.plain_json import plain
-from reports.readings import Reading, exactly, in_band
+from reports.readings import Reading, in_band
 
 View: TypeAlias = Literal["employee", "reviewer", "regulator"]
 FORMAT = 1
@@ -168,167 +161,6 @@ class DecisionFigures:
         if view == "reviewer":
             return replace(self, view=view, subject=None)
         return _banded(self)
-
-
-def decision_figures(
-    *,
-    trace: DecisionTrace,
-    entry: EntryFacts,
-    declaration: Declaration,
-    rulebook: Rulebook,
-    prepared: datetime,
-    flips: Sequence[FlipPoint] = (),
-    plane: DecisionMap | None = None,
-    change: Counterfactual | None = None,
-    searched: bool = True,
-    threshold_margin: float | None = None,
-    reviews: Sequence[ReviewFacts] = (),
-    log: LogFacts | None = None,
-) -> DecisionFigures:
-    """Put the figures of one decision together.
-
-    Parameters
-    ----------
-    threshold_margin : float, optional
-        The threshold in the unit in which contributions add up, so that it can be drawn beside them.
-    plane : DecisionMap, optional
-        Scores over two leading features, in the unit of the threshold.
-    change : Counterfactual, optional
-        The smallest change that flips the verdict; None when there is none within the ranges.
-    searched : bool
-        Whether a change was looked for, so that "none" is not said of what nobody looked for.
-    """
-    alarms_above = declaration.model.protective is Protective.AT_OR_ABOVE
-    clipped = trace.capped_contributions is not None
-    return DecisionFigures(
-        entry=entry,
-        model=trace.model,
-        version=trace.version,
-        site=trace.site,
-        purpose_says=rulebook.purposes.allowed.get(trace.purpose, Sentence(en=trace.purpose, zh=trace.purpose)),
-        description=declaration.use.description,
-        artifact_digest=trace.artifact_digest,
-        rulebook_digest=trace.rulebook_digest,
-        prepared=prepared,
-        alarmed=trace.verdict,
-        alarms_above=alarms_above,
-        protective=declaration.model.protective.value,
-        score=exactly(trace.capped_score if clipped and trace.capped_score is not None else trace.score),
-        threshold=trace.threshold,
-        unit=trace.unit,
-        method=trace.method,
-        base=exactly(trace.base),
-        margin=exactly(_margin(trace)),
-        threshold_margin=threshold_margin,
-        contributions=_contributions(trace, declaration, alarms_above),
-        clipped=clipped,
-        score_before_clip=exactly(trace.score) if clipped else None,
-        cap_shares=tuple(
-            CapShare(feature=name, label=_label(declaration, name), share=Reading(low=share, high=share))
-            for name, share in trace.cap_shares.items()
-        ),
-        model_alarms=(trace.score >= trace.threshold) == alarms_above,
-        flips=tuple(_flip(point, declaration) for point in flips),
-        plane=None if plane is None else _plane(plane, declaration),
-        changes=() if change is None else _changes(change, declaration),
-        searched=searched,
-        flags=trace.flags,
-        reviews=tuple(reviews),
-        contest_by=(entry.time + timedelta(days=rulebook.reviews.appeal_within_days)).date(),
-        answer_appeal_days=rulebook.reviews.answer_appeal_days,
-        explain_within_days=rulebook.reviews.explain_within_days,
-        log=log,
-        caller=trace.caller,
-        subject=trace.subject,
-    )
-
-
-def _margin(trace: DecisionTrace) -> float:
-    """Return what base and the contributions in force add up to."""
-    if trace.capped_contributions is None:
-        return trace.margin
-    return trace.base + float(np.sum(trace.capped_contributions, dtype=np.float64))
-
-
-def _label(declaration: Declaration, name: str) -> Sentence:
-    return declaration.feature(name).label or Sentence(en=name, zh=name)
-
-
-def _contributions(
-    trace: DecisionTrace, declaration: Declaration, alarms_above: bool
-) -> tuple[ContributionFigure, ...]:
-    """Return the contributions in force, largest first; none while the explanation is pending."""
-    in_force = trace.contributions if trace.capped_contributions is None else trace.capped_contributions
-    if not len(in_force):
-        return ()
-    values = np.asarray(in_force, dtype=np.float64)
-    total = float(np.abs(values).sum()) or 1.0
-    figures = []
-    for place in np.argsort(-np.abs(values), kind="stable").tolist():
-        name = trace.feature_names[place]
-        declared = declaration.feature(name)
-        share = abs(float(values[place])) / total
-        figures.append(
-            ContributionFigure(
-                feature=name,
-                label=_label(declaration, name),
-                unit=declared.unit or "",
-                range=declared.range,
-                value=exactly(float(trace.inputs[place])),
-                text=trace.texts.get(name, ""),
-                contribution=exactly(float(values[place])),
-                share=Reading(low=share, high=share),
-                towards_alarm=(float(values[place]) > 0) == alarms_above,
-                capped=name in trace.cap_shares,
-            )
-        )
-    return tuple(figures)
-
-
-def _flip(point: FlipPoint, declaration: Declaration) -> FlipFigure:
-    return FlipFigure(
-        feature=point.feature,
-        label=_label(declaration, point.feature),
-        unit=declaration.feature(point.feature).unit or "",
-        low=point.range[0],
-        high=point.range[1],
-        value=exactly(point.value),
-        flips_at=exactly(point.flips_at),
-    )
-
-
-def _plane(found: DecisionMap, declaration: Declaration) -> PlaneFigure:
-    x, y = found.case
-    scores = np.asarray(found.scores, dtype=np.float64)
-    supported = np.asarray(found.supported, dtype=np.bool_)
-    return PlaneFigure(
-        label_x=_label(declaration, found.feature_x),
-        label_y=_label(declaration, found.feature_y),
-        unit_x=declaration.feature(found.feature_x).unit or "",
-        unit_y=declaration.feature(found.feature_y).unit or "",
-        x=np.asarray(found.x, dtype=np.float64),
-        y=np.asarray(found.y, dtype=np.float64),
-        scores=scores,
-        supported=supported,
-        threshold=found.threshold,
-        case_x=exactly(x),
-        case_y=exactly(y),
-        boundary=contour(found.x, found.y, scores, found.threshold, supported),
-    )
-
-
-def _changes(change: Counterfactual, declaration: Declaration) -> tuple[ChangeFigure, ...]:
-    return tuple(
-        ChangeFigure(
-            feature=part.feature,
-            label=_label(declaration, part.feature),
-            unit=declaration.feature(part.feature).unit or "",
-            before=exactly(part.before),
-            after=exactly(part.after),
-            rises=part.after > part.before,
-        )
-        for part in change.changes
-    )
 
 
 def _banded(figures: DecisionFigures) -> DecisionFigures:

@@ -1,5 +1,6 @@
 """The figures of the house in one place: what a page, a PDF and a JSON file show is one of these values."""
 
+from reports.decision_building import decision_figures
 from reports.decision_figures import (
     CapShare,
     ChangeFigure,
@@ -8,8 +9,7 @@ from reports.decision_figures import (
     FlipFigure,
     PlaneFigure,
     View,
-    decision_figures,
-)  # fmt: skip
+)
 from reports.facts import (
     DecisionCounts,
     EntryFacts,
@@ -18,7 +18,8 @@ from reports.facts import (
     ReviewFacts,
     VerdictFacts,
     VersionFacts,
-)  # fmt: skip
+)
+from reports.model_building import model_figures
 from reports.model_figures import (
     CapFigure,
     Comparison,
@@ -29,8 +30,7 @@ from reports.model_figures import (
     ModelFigures,
     Performance,
     ProbeFigure,
-    model_figures,
-)  # fmt: skip
+)
 
 __all__ = [
     "CapFigure",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from reportlab.platypus import Spacer
 
-from reports.flowables import Card, Tone
+from reports.flowables import Card
 from reports.model_figures import ModelFigures, Performance
 from reports.pdf import Cover, Pages
+from reports.styles import Tone
 from reports.wording import Language, say
 
 CLIPPED_NAMES = 6

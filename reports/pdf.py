@@ -23,24 +23,13 @@ from reportlab.platypus import (
     PageTemplate,
     Paragraph,
     Spacer,
-)  # fmt: skip
+)
 
 from reports.charts.measure import lines_of
 from reports.charts.scene import FAINT, PAPER, QUIET, SOFT, Drawing
-from reports.flowables import (
-    Card,
-    Cards,
-    Cell,
-    Note,
-    SideBySide,
-    Styles,
-    Tone,
-    plain_table,
-    styles_for,
-    table,
-    to_flowable,
-)
+from reports.flowables import Card, Cards, Cell, Note, SideBySide, plain_table, table, to_flowable
 from reports.prose import Prose
+from reports.styles import Styles, Tone, styles_for
 from reports.typesetting import BOLD, REGULAR, Typesetter
 from reports.wording import Language, say
 

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
+from reports.measured_sections import groups, importance, performance, robustness, tradeoff, weight_caps
 from reports.model_figures import ModelFigures
-from reports.model_sections import (
+from reports.model_summary import cover, summary
+from reports.pdf import Pages
+from reports.standing_sections import (
     approval,
     data_sources,
     findings,
-    groups,
     how_to_object,
-    importance,
     in_use,
     log_proof,
-    performance,
     personal_data,
     purpose,
-    robustness,
     tier,
-    tradeoff,
-    weight_caps,
     what_it_does_not_prove,
-)  # fmt: skip
-from reports.model_summary import cover, summary
-from reports.pdf import Pages
+)
 from reports.wording import Language, say
 
 SECTIONS = (

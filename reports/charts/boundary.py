@@ -29,7 +29,7 @@ from reports.charts.scene import (
     Shape,
     diamond,
     paragraph,
-)  # fmt: skip
+)
 from reports.wording import Language, as_number, say
 
 Floats = npt.NDArray[np.float64]

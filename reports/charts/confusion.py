@@ -16,7 +16,7 @@ from reports.charts.scene import (
     Rect,
     Shape,
     paragraph,
-)  # fmt: skip
+)
 from reports.wording import Language, say
 
 

@@ -21,7 +21,7 @@ from reports.charts.scene import (
     Line,
     Rect,
     Shape,
-)  # fmt: skip
+)
 from reports.wording import Language, say
 
 

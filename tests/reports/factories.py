@@ -26,7 +26,7 @@ from reports.figures import (
     VersionFacts,
     decision_figures,
     model_figures,
-)  # fmt: skip
+)
 
 PREPARED = datetime(2026, 11, 22, 9, 30, tzinfo=UTC)
 DECIDED = datetime(2026, 11, 18, 6, 5, tzinfo=UTC)

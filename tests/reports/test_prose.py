@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from reportlab.pdfbase.pdfmetrics import stringWidth
 
 from reports.charts.measure import NEVER_FIRST, NEVER_LAST
-from reports.flowables import styles_for
 from reports.prose import Prose
+from reports.styles import styles_for
 from reports.typesetting import REGULAR, register_fonts
 
 TEXT = "系统会报警，但不会指责（任何）人。“误报”与“漏报”都会统计：比例为 26.4%，见 mingjing-report 第 3 节；其余不变。"

@@ -121,10 +121,11 @@ class TestDocument:
 
 
 class TestAwkwardInput:
-    @pytest.mark.parametrize("name", ["<b>bold</b>", "R&D", "=cmd|' /C calc'!A0", "{x}", "%s", "a\\b"])
-    def test_names_are_shown_as_they_are(self, name: str, language: Language) -> None:
-        bias = a_group_bias([a_group("line", name)])
-        assert squeezed(name) in words_of(report(language, findings=some_findings(group_bias=bias)))
+    def test_names_are_shown_as_they_are(self, language: Language) -> None:
+        names = ("<b>bold</b>", "R&D", "=cmd|' /C calc'!A0", "{x}", "%s", "a\\b")
+        bias = a_group_bias([a_group("line", name) for name in names])
+        text = words_of(report(language, findings=some_findings(group_bias=bias)))
+        assert [name for name in names if squeezed(name) not in text] == []
 
     def test_direction_marks_are_shown_and_reported(self) -> None:
         bias = a_group_bias([a_group("line", "pump\u202egnp")])
@@ -161,9 +162,9 @@ class TestAwkwardInput:
         assert sum(squeezed(say(language, "groups.conclusion")) in page for page in with_rows) >= 4, head
         assert len(made) < 1_000_000
 
-    def test_two_hundred_groups_with_names_of_sixty_characters(self, language: Language) -> None:
+    def test_two_hundred_groups_with_names_of_sixty_characters(self) -> None:
         groups = [a_group("team", f"{LONG[:57]}{at:03d}", 40 + at) for at in range(200)]
-        text = words_of(report(language, findings=some_findings(group_bias=a_group_bias(groups))))
+        text = words_of(report(findings=some_findings(group_bias=a_group_bias(groups))))
         assert all(f"{LONG[:57]}{at:03d}" in text for at in range(200))
 
     def test_texts_longer_than_a_page_run_over_several(self, language: Language) -> None:

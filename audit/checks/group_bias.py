@@ -12,7 +12,7 @@ import pandas as pd
 
 from audit.checks.check import Finding, Group, Limits, limit_of
 from audit.checks.examined import Examined, Indices
-from audit.checks.histogram import Coded, Counts, Histogram, codes_of, counted, crossed
+from audit.checks.histogram import Coded, Counts, Histogram, codes_of, counted, crossed, replicated
 from audit.checks.intervals import Estimate, difference, holm, same_rate, wilson
 from audit.checks.wording import chance, joined, named_with, percent, points, span
 from policies.errors import Sentence
@@ -26,6 +26,9 @@ SAID = {
     "miss_rate": Sentence(en="missed harm", zh="漏报率"),
     "selection_rate": Sentence(en="alarms", zh="报警率"),
 }
+REPLICATES = 200
+"""Bootstrap replicates behind the interval of the impact ratio."""
+
 SHOWN_GROUPS = 50
 """Groups listed per column; the largest first, the others are counted."""
 
@@ -104,7 +107,7 @@ class GroupBias:
         }
         return (
             self._errors([*compared, *between], open_questions, groups, evidence, rules, len(examined), single),
-            self._impact(single, selected, rules),
+            self._impact(single, selected, rules, examined),
         )
 
     def _nothing_declared(self, n: int) -> Finding:
@@ -151,7 +154,9 @@ class GroupBias:
             evidence=evidence,
         )
 
-    def _impact(self, single: Sequence[Histogram], selected: Sequence[Comparison], rules: Rules) -> Finding:
+    def _impact(
+        self, single: Sequence[Histogram], selected: Sequence[Comparison], rules: Rules, examined: Examined
+    ) -> Finding:
         judged = [
             _impact_of(made, found, rules) for made in single for found in selected if found.column == made.column
         ]
@@ -167,8 +172,18 @@ class GroupBias:
                 ),
             )
         order = {False: 0, None: 1, True: 2}
-        holds, ratio, n, says = min(judged, key=lambda item: (order[item[0]], item[1]))
-        return Finding(check=self.name, holds=holds, measured=ratio, limit=rules.ratio, unit="ratio", n=n, says=says)
+        holds, ratio, made, says = min(judged, key=lambda item: (order[item[0]], item[1]))
+        interval = impact_interval(made, rules, examined.generator("group_bias"))
+        return Finding(
+            check=self.name,
+            holds=holds,
+            measured=ratio,
+            limit=rules.ratio,
+            unit="ratio",
+            interval=interval,
+            n=int(made.n.sum()),
+            says=says,
+        )
 
 
 def grouped(column: pd.Series, most_values: int) -> Coded:
@@ -357,8 +372,24 @@ def _rate(made: Histogram, metric: str, i: int) -> dict[str, float] | None:
     return wilson(int(events[i]), int(cases[i])).as_json() if cases[i] else None
 
 
-def _impact_of(made: Histogram, found: Comparison, rules: Rules) -> tuple[bool | None, float, int, Sentence]:
-    """Judge one column's impact ratio: holds, ratio, n, sentence.
+def impact_interval(made: Histogram, rules: Rules, generator: np.random.Generator) -> tuple[float, float] | None:
+    """Return a percentile interval of the smallest impact ratio among the groups large enough.
+
+    Rows are drawn anew 200 times; None when no group ever alarms.
+    """
+    groups = _judged(made, SELECTION, rules)
+    drawn = replicated(made.cells[groups], REPLICATES, generator)
+    n = drawn.sum(axis=2)
+    rates = np.where(n > 0, (drawn[:, :, 1] + drawn[:, :, 3]) / np.maximum(n, 1), np.nan)
+    best = np.nanmax(rates, axis=1)
+    if not (best > 0).all():
+        return None
+    low, high = np.quantile(np.nanmin(rates, axis=1) / best, [rules.alpha / 2, 1 - rules.alpha / 2])
+    return float(low), float(high)
+
+
+def _impact_of(made: Histogram, found: Comparison, rules: Rules) -> tuple[bool | None, float, Histogram, Sentence]:
+    """Judge one column's impact ratio: holds, ratio, the counts, sentence.
 
     Alarms may differ as far as harm differs: where the lowest group also suffers less harm in proportion, more
     equal alarms would mean more missed harm for the others.
@@ -374,24 +405,23 @@ def _impact_of(made: Histogram, found: Comparison, rules: Rules) -> tuple[bool |
         zh=f"按“{made.column}”，“{found.low}”的报警率为“{found.high}”的 {ratio:.2f} 倍"
         f"（{percent(float(rates[low]))} 对 {percent(float(rates[high]))}，要求不低于 {rules.ratio:.2f}）",
     )
-    n = int(made.n[low] + made.n[high])
     if ratio >= rules.ratio:
-        return True, ratio, n, start
+        return True, ratio, made, start
     if found.p >= rules.alpha:
         return (
             None,
             ratio,
-            n,
+            made,
             _more(start, "chance alone can explain it; more rows are needed", "可能仅为偶然，需要更多数据"),
         )
     if harm_ratio == 0 or ratio / harm_ratio >= rules.ratio:
         en = f"the alarms follow the harm, which is {harm_ratio:.2f} times as frequent there"
-        return True, ratio, n, _more(start, en, f"报警随实际伤害变化，该组伤害发生率为对照组的 {harm_ratio:.2f} 倍")
+        return True, ratio, made, _more(start, en, f"报警随实际伤害变化，该组伤害发生率为对照组的 {harm_ratio:.2f} 倍")
     en = f"harm there is {harm_ratio:.2f} times as frequent, so the difference is the model's own; find its cause"
     return (
         False,
         ratio,
-        n,
+        made,
         _more(start, en, f"该组伤害发生率为对照组的 {harm_ratio:.2f} 倍，差异来自模型本身，请查明原因"),
     )
 

@@ -91,6 +91,31 @@ def counted(name: str, codes: Counts, names: tuple[str, ...], truth: Bools, verd
     return Histogram(column=name, names=names, cells=cells[1:], unknown=int(cells[0].sum()))
 
 
+def replicated(cells: Counts, replicates: int, generator: np.random.Generator) -> Counts:
+    """Return bootstrap replicates of counts, shape (replicates, n_groups, 4).
+
+    Drawing rows with replacement and counting them is drawing counts from a multinomial law, so a replicate costs
+    as much as there are cells, however many rows there were.
+
+    Parameters
+    ----------
+    cells : array of shape (n_groups, 4)
+        Counts as observed.
+
+    Examples
+    --------
+    >>> drawn = replicated(np.array([[5, 0, 1, 4]]), 3, np.random.default_rng(0))
+    >>> drawn.shape, drawn.sum(axis=(1, 2)).tolist()
+    ((3, 1, 4), [10, 10, 10])
+    """
+    flat = cells.ravel()
+    total = int(flat.sum())
+    if total == 0:
+        return np.zeros((replicates, *cells.shape), dtype=np.int64)
+    drawn = generator.multinomial(total, flat / total, size=replicates)
+    return np.asarray(drawn.reshape(replicates, *cells.shape), dtype=np.int64)
+
+
 def crossed(first: Coded, second: Coded) -> Coded:
     """Return the codes and names of the intersections that occur; unknown in one is unknown in both."""
     both = np.where((first[0] < 0) | (second[0] < 0), -1, first[0] * len(second[1]) + second[0])

@@ -214,6 +214,19 @@ class TestImpactRatio:
         found = run(GroupBias(), of_predictions(truth, scores, {"migrant": group}, groups=("migrant",)))[1]
         assert found.holds is False and "the difference is the model's own" in found.says.en
 
+    def test_its_interval_holds_what_drawing_rows_gives(self) -> None:
+        generator = np.random.default_rng(7)
+        group = generator.choice(3, 1500)
+        scores = generator.random(1500) * np.array([0.8, 1.0, 1.2])[group] / 1.2
+        truth = generator.random(1500) < 0.4
+        found = run(GroupBias(), of_predictions(truth, scores, {"g": group}, groups=("g",)))[1]
+        ratios = []
+        for _ in range(300):
+            rows = generator.integers(0, 1500, 1500)
+            rates = [(scores[rows][group[rows] == k] >= 0.5).mean() for k in range(3)]
+            ratios.append(min(rates) / max(rates))
+        assert found.interval == pytest.approx(tuple(np.quantile(ratios, [0.025, 0.975])), abs=0.04)
+
 
 class TestGrouped:
     def test_many_numbers_become_four_bands(self) -> None:

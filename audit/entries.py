@@ -156,7 +156,7 @@ class TraceSink(Protocol):
 class Entry:
     """One entry as the log holds it, without its payload.
 
-    `subject`, `actor`, `score` and `verdict` are None once `erased`; `header` and `leaf` stay for ever.
+    `subject`, `actor`, `score` and `verdict` are None once `erased`; `commitment`, `header` and `leaf` stay for ever.
     """
 
     index: int
@@ -176,6 +176,7 @@ class Entry:
     actor: str | None
     score: float | None
     verdict: bool | None
+    commitment: bytes
     header: bytes
     leaf: bytes
     erased: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from audit.database import Database
@@ -176,8 +177,8 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
     (about, flags, subject, actor, score, verdict, commitment, leaf, erased) = row[11:]
     words = tuple(flags.split())
     named, said = identifier_text(bytes(id)), None if about is None else identifier_text(bytes(about))
-    context = Context(source, model, version, _hex(artifact), _hex(rulebook), site)
-    header = HeaderForm(context, kind).write(named, time, counter, bytes(commitment), words, said)
+    context, form = _shared(source, model, version, artifact, rulebook, site, kind)
+    header = form.write(named, time, counter, bytes(commitment), words, said)
     return Entry(
         index=number,
         id=named,
@@ -196,10 +197,25 @@ def entry_of(row: tuple[Any, ...]) -> Entry:
         actor=actor,
         score=score,
         verdict=None if verdict is None else bool(verdict),
+        commitment=bytes(commitment),
         header=header,
         leaf=bytes(leaf),
         erased=bool(erased),
     )
+
+
+@lru_cache(maxsize=4096)
+def _shared(
+    source: str,
+    model: str | None,
+    version: str | None,
+    artifact: bytes | None,
+    rulebook: bytes | None,
+    site: str | None,
+    kind: str,
+) -> tuple[Context, HeaderForm]:
+    context = Context(source, model, version, _hex(artifact), _hex(rulebook), site)
+    return context, HeaderForm(context, kind)
 
 
 def _hex(raw: bytes | None) -> str | None:

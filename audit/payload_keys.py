@@ -72,18 +72,19 @@ class DataKey:
 class Wrapping:
     """The key-encryption key in its file.
 
-    `name` says which one wrapped a data key, so that a process notices when another has changed it. While it is
+    `name`, sixteen hex digits, says which one wrapped a data key without showing it, so that a process notices
+    when another has changed it. While it is
     being renewed the new one lies beside it in `FILE.next`; the database's rows say which of the two counts.
     """
 
     def __init__(self, file: Path) -> None:
         self.file = file
-        self._secret = secret_of_file(file)
+        self._read()
 
-    @property
-    def name(self) -> str:
-        """Sixteen hex digits that name this key without showing it."""
-        return sha256(b"mingjing wrapping key\x00" + self._secret).hexdigest()[:16]
+    def _read(self) -> None:
+        self._secret = secret_of_file(self.file)
+        self._cipher = AESGCM(self._secret)
+        self.name = sha256(b"mingjing wrapping key\x00" + self._secret).hexdigest()[:16]
 
     def take(self, name: str) -> None:
         """Become the key of this name, from the file or the one beside it; the other key is then destroyed.
@@ -99,7 +100,7 @@ class Wrapping:
             _overwrite(self.file)
             os.replace(self._beside, self.file)
             sync_folder(self.file.parent)
-        self._secret = secret_of_file(self.file)
+        self._read()
         if self.name != name:
             raise PayloadUnreadable(
                 f"the data keys are wrapped by key {name}, {self.file.name} holds {self.name}",
@@ -114,7 +115,7 @@ class Wrapping:
     def wrap(self, key: bytes, number: int, quarter: str) -> bytes:
         """Return a data key that only this key opens."""
         nonce = os.urandom(NONCE_BYTES)
-        return nonce + AESGCM(self._secret).encrypt(nonce, key, f"{number} {quarter}".encode())
+        return nonce + self._cipher.encrypt(nonce, key, f"{number} {quarter}".encode())
 
     def unwrap(self, wrapped: bytes, number: int, quarter: str) -> bytes:
         """Return the data key.
@@ -125,9 +126,7 @@ class Wrapping:
             When it was wrapped by another key.
         """
         try:
-            return AESGCM(self._secret).decrypt(
-                wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], f"{number} {quarter}".encode()
-            )
+            return self._cipher.decrypt(wrapped[:NONCE_BYTES], wrapped[NONCE_BYTES:], f"{number} {quarter}".encode())
         except (InvalidTag, ValueError) as wrong:
             raise PayloadUnreadable(
                 f"data key {number} of {quarter} is not wrapped by the key in {self.file.name}",
@@ -145,10 +144,12 @@ class KeyRing:
     def __init__(self, wrapping: Wrapping) -> None:
         self.wrapping = wrapping
         self._at_hand: dict[tuple[str | None, str | None, str], DataKey] = {}
+        self._opened: dict[bytes, DataKey] = {}
 
     def forget(self) -> None:
         """Drop every cached key: the database may have let some go."""
         self._at_hand.clear()
+        self._opened.clear()
 
     def for_writing(self, writer: Writer, subject: str | None, model: str | None, quarter: str) -> DataKey:
         """Return the live key for an entry of a quarter, made and stored when there is none yet."""
@@ -163,10 +164,16 @@ class KeyRing:
         return key
 
     def opened(self, number: int, quarter: str, wrapped: bytes, wrapping: str) -> DataKey:
-        """Return a stored data key, unwrapped."""
+        """Return a stored data key, unwrapped; the one remembered for these very bytes, where there is one."""
+        known = self._opened.get(wrapped)
+        if known is not None and known.number == number:
+            return known
         if wrapping != self.wrapping.name:
             self.wrapping.take(wrapping)
-        return DataKey(number, AESGCM(self.wrapping.unwrap(wrapped, number, quarter)))
+        if len(self._opened) >= CACHED:
+            self.forget()
+        self._opened[wrapped] = DataKey(number, AESGCM(self.wrapping.unwrap(wrapped, number, quarter)))
+        return self._opened[wrapped]
 
     def _stored(self, writer: Writer, owner: str, quarter: str) -> DataKey | None:
         rows = writer.rows(

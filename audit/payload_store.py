@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from audit.database import Database
-from audit.payload_keys import DataKey, KeyRing, PayloadUnreadable
+from audit.payload_keys import KeyRing, PayloadUnreadable
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Opened:
 
 
 class PayloadStore:
-    """Opens payloads for reading. Holds no key longer than it serves the question at hand."""
+    """Opens payloads for reading."""
 
     def __init__(self, database: Database, keys: KeyRing) -> None:
         self._database = database
@@ -42,14 +42,11 @@ class PayloadStore:
             start,
             end,
         )
-        at_hand: dict[int, DataKey] = {}
         for entry, sealed, number, quarter, wrapped, wrapping in rows:
             if sealed is None or entry not in ids:
                 yield entry, None
                 continue
             if wrapped is None:
                 raise PayloadUnreadable(f"the key of entry {entry} is gone", f"条目 {entry} 的密钥已不存在")
-            if number not in at_hand:
-                at_hand[number] = self._keys.opened(number, quarter, bytes(wrapped), wrapping)
-            salt, payload = at_hand[number].open(ids[entry], bytes(sealed))
+            salt, payload = self._keys.opened(number, quarter, bytes(wrapped), wrapping).open(ids[entry], bytes(sealed))
             yield entry, Opened(salt, payload)

@@ -194,11 +194,10 @@ class Recheck:
     def _payload(
         self, entry: Entry, opened: dict[int, Opened | None], erased: list[tuple[int, int]], found: Findings
     ) -> None:
-        commitment = bytes.fromhex(json.loads(entry.header)["commitment"])
         held = opened.get(entry.index)
         if held is not None:
             details = details_of(entry.actor, entry.score, entry.subject, entry.verdict)
-            if commitment_of(held.salt, details, held.payload) != commitment:  # (3)
+            if commitment_of(held.salt, details, held.payload) != entry.commitment:  # (3)
                 found.add(
                     f"entry {entry.index}: payload or details do not give the commitment",
                     f"条目 {entry.index}：载荷或明细与承诺值不符",

@@ -132,7 +132,8 @@ class TraceLog:
         self._writer = LogWriter(database, self._keys)
         self._commits: GroupCommit[Batch, tuple[Receipt, ...]] = GroupCommit(self._writer.write)
         self._reader = LogReader(database)
-        self._payloads = PayloadStore(database, KeyRing(wrapping))
+        self._reading_keys = KeyRing(wrapping)
+        self._payloads = PayloadStore(database, self._reading_keys)
         self._tree = StoredTree(database.rows)
         self._signing = threading.Lock()
         self._counters: dict[str, int] = {}
@@ -173,8 +174,10 @@ class TraceLog:
         return self._submit(Batch(tuple(drafts), now, source, first_counter, gap_admitted=gap_admitted))
 
     def commit(self, batch: Batch) -> tuple[Receipt, ...]:
-        """Keep a batch together with what it does in the same transaction."""
-        return self._submit(batch)
+        """Keep a batch together with what it does in the same transaction; keys it lets go are forgotten here too."""
+        receipts = self._submit(batch)
+        self._reading_keys.forget()
+        return receipts
 
     def _submit(self, batch: Batch) -> tuple[Receipt, ...]:
         receipts = self._commits.submit(batch)

@@ -123,6 +123,7 @@ class _Rows:
 
     places: npt.NDArray[np.intp]
     X: Floats
+    inputs: list[npt.NDArray[np.float32] | Floats]
     margins: Floats
     scores: Floats
     record: Floats
@@ -307,6 +308,7 @@ def _rows(
     return _Rows(
         places=places,
         X=X,
+        inputs=_narrowed(X),
         margins=margins,
         scores=scores,
         record=scores.copy(),
@@ -391,7 +393,7 @@ def _trace(
         subject=subject,
         caller=caller,
         feature_names=served.predictor.feature_names,
-        inputs=_narrow(rows.X[i]),
+        inputs=rows.inputs[i],
         texts={},
         unit=served.predictor.unit,
         method=why.method if why is not None else "pending",
@@ -410,11 +412,12 @@ def _trace(
     )
 
 
-def _narrow(row: Floats) -> npt.NDArray[np.float32] | Floats:
-    """Return the row in half the bytes where that loses nothing, so that replay starts from the same bits."""
+def _narrowed(X: Floats) -> list[npt.NDArray[np.float32] | Floats]:
+    """Return each row in half the bytes where that loses nothing, so that replay starts from the same bits."""
     with np.errstate(over="ignore"):
-        narrow = row.astype(np.float32)
-    return narrow if np.array_equal(narrow.astype(np.float64), row, equal_nan=True) else row
+        narrow = X.astype(np.float32)
+    lossless = ((narrow == X) | np.isnan(X)).all(axis=1)
+    return [narrow[i] if lossless[i] else X[i] for i in range(len(X))]
 
 
 def _base(why: Explanation | None, i: int) -> float:

@@ -18,6 +18,7 @@ from explainers.trees.lightgbm_reader import read_lightgbm
 from explainers.trees.xgboost_reader import read_xgboost
 from model_registry.digests import artifact_digest, artifact_size
 from model_registry.inputs import are_positions, inputs_of
+from model_registry.lightgbm_labels import labels_in
 from model_registry.limits import DEFAULT_LIMITS, Limits
 from model_registry.mlmodel import native_file
 from model_registry.portable import Readable
@@ -42,6 +43,21 @@ class NotServed(Refused):
                 zh=f"“{flavour}”类型没有可在此运行的模型，请提交 xgboost、lightgbm 或 sklearn（skops）模型",
             )
         )
+
+
+class LabelsCut(Refused):
+    """XGBoost's file holds the labels of a category in part only, so rows could not be matched with them."""
+
+    def __init__(self, name: str, column: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"{name}: XGBoost keeps labels that are not plain ASCII in part only, and '{column}' has such "
+                "labels; give it codes (0, 1, 2, …) or ASCII labels and train again",
+                zh=f"{name}：XGBoost 保存非 ASCII 类别标签时会截断，而“{column}”含有此类标签；"
+                "请改用编码（0、1、2……）或 ASCII 标签后重新训练",
+            )
+        )
+        self.column = column
 
 
 class NotComparable(Refused):
@@ -118,7 +134,7 @@ def load_predictor(
 
     Raises
     ------
-    RunsCode, NotItsFlavour, UnknownTypes, ModelFolderRefused, NotServed
+    RunsCode, NotItsFlavour, UnknownTypes, ModelFolderRefused, NotServed, LabelsCut
         Refusals by content.
     Malformed
         When the model's structure is broken (`ModelRefused`), or the artifact is larger than the limit.
@@ -196,11 +212,20 @@ def _read(native: Path, raw: bytes, flavour: Flavour, limits: Limits) -> Readabl
     # a threshold beyond what float32 holds is infinite there, as it is for the library; the structural check judges it
     with np.errstate(over="ignore"):
         if flavour is Flavour.XGBOOST:
-            return read_xgboost(raw)
+            return _with_whole_labels(native.name, read_xgboost(raw))
         if flavour is Flavour.LIGHTGBM:
-            return read_lightgbm(raw)
+            ensemble = read_lightgbm(raw)
+            return replace(ensemble, categories=ensemble.categories or labels_in(raw))
     check_skops(native.name, raw, limits)
     return read_in_worker(native, limits)
+
+
+def _with_whole_labels(name: str, ensemble: TreeEnsemble) -> TreeEnsemble:
+    """Refuse labels that XGBoost cut: it keeps as many bytes of a label as the label has characters."""
+    for column, labels in ensemble.categories:
+        if not all(label.isascii() for label in labels if isinstance(label, str)):
+            raise LabelsCut(name, ensemble.feature_names[column])
+    return ensemble
 
 
 def _named(predictor: Readable, declaration: Declaration) -> Readable:

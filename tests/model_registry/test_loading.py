@@ -26,7 +26,14 @@ from sklearn.preprocessing import StandardScaler
 from explainers.linear import LinearModel
 from model_registry.inputs import ColumnsMissing, inputs_of
 from model_registry.limits import Limits
-from model_registry.loading import NATIVE_DIFFERENCE, NotComparable, NotServed, compare_with_library, load_predictor
+from model_registry.loading import (
+    NATIVE_DIFFERENCE,
+    LabelsCut,
+    NotComparable,
+    NotServed,
+    compare_with_library,
+    load_predictor,
+)
 from model_registry.sniffing import NotItsFlavour, RunsCode
 from policies.declaration import Declaration, read_declaration
 from policies.errors import Fault, Malformed
@@ -155,6 +162,40 @@ class TestCompareWithLibrary:
         assert np.unique(inputs[:, 3]).tolist() == [0, 1]
         compared = compare_with_library(loaded, inputs)
         assert float(str(compared.facts[NATIVE_DIFFERENCE])) < 1e-12
+
+    @pytest.mark.parametrize(("flavour", "night"), [("xgboost", "night"), ("lightgbm", "夜班")])
+    def test_text_categories_of_boosters(self, tmp_path: Path, flavour: str, night: str) -> None:
+        data, evaluation = rows(300, seed=1), rows()
+        for frame in (data, evaluation):
+            frame["shift"] = np.where(frame["harmed"] == 1, night, np.where(frame["age"] > 40, "day", "late"))
+        trained = data[list(FEATURES)].assign(shift=pd.Categorical(data["shift"]))
+        if flavour == "xgboost":
+            matrix = xgb.DMatrix(trained, label=data["harmed"], enable_categorical=True)
+            booster = xgb.train({"objective": "binary:logistic", "nthread": 1, "max_cat_to_onehot": 1}, matrix, 3)
+            raw = bytes(booster.save_raw("ubj"))
+        else:
+            parameters = {"objective": "binary", "num_threads": 1, "verbose": -1, "min_data_per_group": 5}
+            raw = lgb.train(parameters, lgb.Dataset(trained, data["harmed"]), 3).model_to_string().encode()
+        loaded = load_predictor(a_file(tmp_path, raw), declared(flavour))
+        inputs = inputs_of(evaluation, loaded.predictor)
+        assert sorted(np.unique(inputs[:, 3])) == [0, 1, 2]
+        compared = compare_with_library(loaded, inputs)
+        assert float(str(compared.facts[NATIVE_DIFFERENCE])) < 1e-6
+        scores = loaded.predictor.scores(inputs)
+        at_night = (evaluation["shift"] == night).to_numpy()
+        assert scores[at_night].min() > scores[~at_night].max()
+
+    def test_labels_that_xgboost_cut(self, tmp_path: Path) -> None:
+        data = rows(300, seed=1)
+        trained = data[list(FEATURES)].assign(shift=pd.Categorical(np.where(data["harmed"] == 1, "夜班", "白班")))
+        matrix = xgb.DMatrix(trained, label=data["harmed"], enable_categorical=True)
+        booster = xgb.train({"objective": "binary:logistic", "nthread": 1}, matrix, 1)
+        with pytest.raises(LabelsCut) as refusal:
+            load_predictor(a_file(tmp_path, bytes(booster.save_raw("ubj")), "model.ubj"), declared())
+        assert refusal.value.says.en == (
+            "model.ubj: XGBoost keeps labels that are not plain ASCII in part only, and 'shift' has such labels; "
+            "give it codes (0, 1, 2, …) or ASCII labels and train again"
+        )
 
     def test_a_difference_is_seen(self, tmp_path: Path) -> None:
         loaded = load_predictor(a_file(tmp_path, bytes(a_booster().save_raw("ubj"))), declared())

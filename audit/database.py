@@ -177,16 +177,17 @@ class Writer:
         found: list[tuple[Any, ...]] = self._cursor.fetchall() if self._cursor.description else []
         return found
 
-    def insert(self, table: str, columns: Sequence[str], rows: Sequence[tuple[object, ...]]) -> None:
+    def insert(self, table: str, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
         """Add rows to a table."""
         if not rows:
             return
-        named = ", ".join(columns)
-        if self._sqlite or len(rows) < 32:
-            places = ", ".join("?" * len(columns))
-            self._cursor.executemany(self._spoken(f"INSERT INTO {table} ({named}) VALUES ({places})"), rows)
+        if len(rows) == 1:
+            self._cursor.execute(self._spoken(_insertion(table, columns)), rows[0])
             return
-        with self._cursor.copy(f"COPY {table} ({named}) FROM STDIN") as copy:
+        if self._sqlite or len(rows) < 32:
+            self._cursor.executemany(self._spoken(_insertion(table, columns)), rows)
+            return
+        with self._cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:
             for row in rows:
                 copy.write_row(row)
 
@@ -225,6 +226,12 @@ def breaks_the_log(wrong: Exception) -> bool:
     """
     code = getattr(wrong, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+@lru_cache(maxsize=256)
+def _insertion(table: str, columns: tuple[str, ...]) -> str:
+    places = ", ".join("?" * len(columns))
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})"
 
 
 @lru_cache(maxsize=256)

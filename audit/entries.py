@@ -257,7 +257,7 @@ def written_time(microseconds: int) -> str:
     >>> written_time(86_400_000_001)
     '1970-01-02T00:00:00.000001Z'
     """
-    return (EPOCH + timedelta(microseconds=microseconds)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    return moment_of(microseconds).isoformat(timespec="microseconds")[:26] + "Z"
 
 
 def _fault(en: str, zh: str) -> Sentence:

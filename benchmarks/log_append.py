@@ -142,6 +142,26 @@ def batches(log: TraceLog, count: int) -> tuple[list[float], float]:
     return rates, peaks[-1] - peaks[min(1, count - 1)]
 
 
+def bare_batches(folder: Path, count: int) -> list[float]:
+    """Rows per second of SQLite alone: one table, key and 1 KB, the same durability, no hashing, no encryption."""
+    connection = sqlite3.connect(folder / "bare.db", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("CREATE TABLE rows (number INTEGER PRIMARY KEY, id BLOB UNIQUE, body BLOB)")
+    rates = []
+    for number in range(count):
+        rows = [(10_000 * number + place, os.urandom(16), os.urandom(1024)) for place in range(10_000)]
+
+        def run(rows: list[tuple[int, bytes, bytes]] = rows) -> None:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany("INSERT INTO rows VALUES (?, ?, ?)", rows)
+            connection.execute("COMMIT")
+
+        rates.append(10_000 / timed(run))
+    connection.close()
+    return rates
+
+
 def bytes_per_trace(database: Database, folder: Path, size: int) -> float:
     """Bytes on disk per trace, indexes, tree and keys included."""
     if database.dialect == "sqlite":
@@ -184,6 +204,9 @@ def main() -> None:
         print(
             f"batches of 10,000         {statistics.median(rates):8.0f} traces/s   {spread}; grown by {grown:.1f} MiB"
         )
+        bare = statistics.median(bare_batches(folder, asked.batches))
+        share = statistics.median(rates) / bare
+        print(f"bare SQLite rows of 1 KB  {bare:8.0f} rows/s     the log reaches {share:.0%} of it")
         print(f"bytes per trace           {bytes_per_trace(database, folder, log.size()):8.0f}   (at most 1200)")
         print(
             f"entries {before} + {10_000 * asked.batches}; the whole log rechecked: {log.recheck().faults or 'holds'}"

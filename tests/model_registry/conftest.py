@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from model_registry.deferred_store import DeferredStore
 from model_registry.memory_store import MemoryStore
 from model_registry.mlflow_store import MlflowStore, embedded_store
 from model_registry.store import ModelStore
@@ -30,11 +31,12 @@ def mlflow_store(empty_registry: Path, tmp_path: Path) -> MlflowStore:
     return embedded_store(data)
 
 
-@pytest.fixture(params=["memory", "mlflow"])
+@pytest.fixture(params=["memory", "mlflow", "deferred"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> ModelStore:
     """Every store in turn."""
     makers: dict[str, Callable[[], ModelStore]] = {
         "memory": lambda: MemoryStore(tmp_path / "models"),
         "mlflow": lambda: request.getfixturevalue("mlflow_store"),
+        "deferred": lambda: DeferredStore(lambda: MemoryStore(tmp_path / "models")),
     }
     return makers[request.param]()

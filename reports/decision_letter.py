@@ -44,7 +44,7 @@ def boundary_drawings(figures: DecisionFigures, language: Language) -> tuple[Dra
     if figures.flips:
         drawings.append(flip_lines(flips_of(figures, language), language=language))
     if figures.plane is not None:
-        drawings.append(decision_plane(_plane(figures.plane, figures.alarms_above, language), language=language))
+        drawings.append(decision_plane(plane_of(figures.plane, figures.alarms_above, language), language=language))
     return tuple(drawings)
 
 
@@ -301,7 +301,8 @@ def _share_step(contribution: ContributionFigure, language: Language) -> ShareSt
     )
 
 
-def _plane(plane: PlaneFigure, alarms_above: bool, language: Language) -> Plane:
+def plane_of(plane: PlaneFigure, alarms_above: bool, language: Language) -> Plane:
+    """Return the plane of two leading features as a drawing takes it."""
     return Plane(
         name_x=_axis(plane.label_x.in_language(language), plane.unit_x),
         name_y=_axis(plane.label_y.in_language(language), plane.unit_y),

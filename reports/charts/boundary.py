@@ -88,9 +88,11 @@ def flip_lines(flips: Sequence[Flip], *, language: Language, width: float = 480.
     for row, flip in zip(rows.rows, flips, strict=True):
         scale = Scale(low=flip.low, high=flip.high, start=left, end=right)
         shapes += _band(flip, scale, row.middle, language)
-    bottom = rows.bottom if flips else top + 14
+    bottom = rows.bottom
     if not flips:
-        shapes.append(Label(x=0, y=top + 8, text=say(language, "chart.no_ranges"), size=8, fill=SOFT))
+        told = paragraph(say(language, "chart.no_ranges"), x=0, y=top + 8, room=width, fill=SOFT)
+        shapes += told
+        bottom = told[-1].y + 4
     return Drawing(
         width=width,
         height=bottom + 4,

@@ -21,6 +21,7 @@ from reports.charts.scene import (
     Line,
     Rect,
     Shape,
+    paragraph,
 )
 from reports.wording import Language, say
 
@@ -107,10 +108,11 @@ def waterfall(
         words = say(language, "chart.threshold_at", threshold=threshold)
         shapes.append(_inside(scale(threshold), bottom + 8, words, 7.5, left=0, right=width))
         bottom += 12
-    shapes.append(Label(x=0, y=bottom + 9, text=say(language, "chart.unit", unit=unit), size=7.5, fill=SOFT))
+    told = paragraph(say(language, "chart.unit", unit=unit), x=0, y=bottom + 9, room=width, size=7.5, fill=SOFT)
+    shapes += told
     return Drawing(
         width=width,
-        height=bottom + 13,
+        height=told[-1].y + 4,
         shapes=tuple(shapes),
         title=say(language, "chart.waterfall_title"),
         says=say(language, "chart.waterfall_says", base=base, score=score, unit=unit),
@@ -133,8 +135,9 @@ def share_bars(steps: Sequence[ShareStep], *, language: Language, width: float =
     shapes.append(Line(points=((left, top), (left, rows.bottom or top + 10)), stroke=FAINT, width=0.8))
     bottom = rows.bottom
     if not steps:
-        shapes.append(Label(x=0, y=top + 10, text=say(language, "chart.nothing_moved"), size=8, fill=SOFT))
-        bottom = top + 14
+        told = paragraph(say(language, "chart.nothing_moved"), x=0, y=top + 10, room=width, fill=SOFT)
+        shapes += told
+        bottom = told[-1].y + 4
     return Drawing(
         width=width,
         height=bottom + 4,

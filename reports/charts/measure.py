@@ -45,6 +45,12 @@ def width_of(text: str, size: float, *, bold: bool = False) -> float:
     return units * size / 1000
 
 
+def size_for(text: str, room: float, size: float, *, bold: bool = False) -> float:
+    """Return the largest type size, at most `size`, at which `text` fits into `room` points on one line."""
+    width = width_of(text, size, bold=bold)
+    return size if width <= room else size * room / width
+
+
 def lines_of(text: str, room: float, size: float, *, bold: bool = False) -> tuple[str, ...]:
     """Return `text` cut into lines no wider than `room` points, preferring breaks after spaces and signs.
 

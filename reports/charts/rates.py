@@ -8,7 +8,20 @@ from dataclasses import dataclass
 from reports.charts.axes import Scale, shares_written, x_axis
 from reports.charts.measure import width_of
 from reports.charts.rows import rows_of
-from reports.charts.scene import ALARM, INK, PAPER, QUIET, SOFT, Drawing, Label, Line, Polygon, Shape, diamond
+from reports.charts.scene import (
+    ALARM,
+    INK,
+    PAPER,
+    QUIET,
+    SOFT,
+    Drawing,
+    Label,
+    Line,
+    Polygon,
+    Shape,
+    diamond,
+    paragraph,
+)
 from reports.wording import Language, say
 
 
@@ -33,25 +46,27 @@ def group_rates(
     width: float = 480.0,
 ) -> Drawing:
     """Return one row per group: a mark at the rate, a line over its interval, and how many cases it rests on."""
-    named = rows_of([row.name for row in rows], top=22.0, most_room=0.36 * width)
+    heading = paragraph(title, x=0, y=9, room=width, size=8.5, bold=True)
+    top = heading[-1].y + 9
+    named = rows_of([row.name for row in rows], top=top + 4, most_room=0.36 * width)
     counts = [say(language, "chart.n", n=row.n) for row in rows]
     room = max((width_of(count, 7.5) for count in counts), default=0.0) + 12
     left, right = named.room + 14, width - room
     highest = max([*(row.high or row.value or 0.0 for row in rows), overall or 0.0], default=0.0)
     scale = Scale(low=0.0, high=min(1.0, 1.08 * highest) or 1.0, start=left, end=right)
-    bottom = named.bottom if rows else 36.0
-    shapes: list[Shape] = [Label(x=0, y=9, text=title, size=8.5, bold=True)]
-    shapes += x_axis(scale, top=18, bottom=bottom, written=shares_written(scale, language))
+    bottom = named.bottom if rows else top + 18
+    shapes: list[Shape] = [*heading]
+    shapes += x_axis(scale, top=top, bottom=bottom, written=shares_written(scale, language))
     shapes += [*named.hairlines(0, width), *named.names(0)]
     if overall is not None:
         shapes.append(
-            Line(points=((scale(overall), 16), (scale(overall), bottom)), stroke=SOFT, width=0.9, dash=(3, 2))
+            Line(points=((scale(overall), top - 2), (scale(overall), bottom)), stroke=SOFT, width=0.9, dash=(3, 2))
         )
     for place, row, count in zip(named.rows, rows, counts, strict=True):
         shapes += _mark(row, scale, place.middle, language)
         shapes.append(Label(x=width, y=place.middle + 2.7, text=count, size=7.5, fill=SOFT, anchor="end"))
     if not rows:
-        shapes.append(Label(x=0, y=30, text=say(language, "chart.no_data"), size=8, fill=SOFT))
+        shapes.append(Label(x=0, y=top + 12, text=say(language, "chart.no_data"), size=8, fill=SOFT))
     if overall is not None:
         words = say(language, "chart.overall_at", value=overall)
         shapes.append(Label(x=left, y=bottom + 23, text=words, size=7, fill=SOFT))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pdfplumber
@@ -82,6 +83,12 @@ class TestFigures:
 class TestDocument:
     def test_same_figures_same_bytes(self, language: Language) -> None:
         assert report(language) == report(language)
+
+    def test_reports_written_at_the_same_time_do_not_mix(self) -> None:
+        alone = {language: report(language) for language in LANGUAGES}
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(report, LANGUAGES * 3))
+        assert together == [alone[language] for language in LANGUAGES * 3]
 
     def test_language_title_and_author_are_set(self, language: Language) -> None:
         opened = reader(report(language))

@@ -30,7 +30,7 @@ from reports.charts import (
     waterfall,
 )
 from reports.charts.scene import ALARM, ALARM_TINT, QUIET, QUIET_TINT, Label, Line, Polygon, Rect
-from reports.wording import LANGUAGES, Language
+from reports.wording import LANGUAGES
 
 LONG = "average_hydrogen_sulphide_concentration_upstream_of_valve_07"
 CHINESE = "进料阀上游硫化氢平均浓度（近二十四小时移动平均值，单位为百万分之一体积比）含修正系数"
@@ -78,59 +78,79 @@ def some_flips() -> list[Flip]:
     ]
 
 
-CHARTS: dict[str, Callable[[Language], Drawing]] = {
-    "waterfall": lambda language: waterfall(
+CHARTS: dict[str, Callable[..., Drawing]] = {
+    "waterfall": lambda language, **size: waterfall(
         [Step(name=name, value=(-1.3) ** at) for at, name in enumerate(AWKWARD)],
         base=-2.0,
         score=3.0,
         unit="log-odds",
         threshold=-0.3,
         language=language,
+        **size,
     ),
-    "waterfall of nothing": lambda language: waterfall([], base=0.0, score=0.0, unit="value", language=language),
-    "shares": lambda language: share_bars(
-        [ShareStep(name=n, share=0.5, towards_alarm=True, written="50%–60%") for n in AWKWARD], language=language
+    "waterfall of nothing": lambda language, **size: waterfall(
+        [], base=0.0, score=0.0, unit="value", language=language, **size
     ),
-    "shares of nothing": lambda language: share_bars([], language=language),
-    "importance": lambda language: importance_bars(
-        [Importance(name=n, share=0.4, cap=0.1 if n else None) for n in AWKWARD], language=language
+    "shares": lambda language, **size: share_bars(
+        [ShareStep(name=n, share=0.5, towards_alarm=True, written="50%–60%") for n in AWKWARD],
+        language=language,
+        **size,
     ),
-    "importance of nothing": lambda language: importance_bars([], language=language),
-    "confusion": lambda language: confusion_picture(tp=123456, fp=7, fn=0, tn=9876543, language=language),
-    "confusion of nothing": lambda language: confusion_picture(tp=0, fp=0, fn=0, tn=0, language=language),
-    "rates": lambda language: group_rates(
+    "shares of nothing": lambda language, **size: share_bars([], language=language, **size),
+    "importance": lambda language, **size: importance_bars(
+        [Importance(name=n, share=0.4, cap=0.1 if n else None) for n in AWKWARD], language=language, **size
+    ),
+    "importance of nothing": lambda language, **size: importance_bars([], language=language, **size),
+    "confusion": lambda language, **size: confusion_picture(
+        tp=123456, fp=7, fn=0, tn=9876543, language=language, **size
+    ),
+    "confusion of nothing": lambda language, **size: confusion_picture(
+        tp=0, fp=0, fn=0, tn=0, language=language, **size
+    ),
+    "rates": lambda language, **size: group_rates(
         [GroupRate(name=n, n=123456, value=0.9, low=0.8, high=1.0, stands_out=True) for n in AWKWARD],
-        title="漏报率",
+        title=f"误报率，按 {LONG} 分组",
         language=language,
         overall=0.4,
-        width=232.0,
+        **size,
     ),
-    "rates of 200 groups": lambda language: group_rates(
+    "rates of 200 groups": lambda language, **size: group_rates(
         [GroupRate(name=f"group {at}", n=at, value=None if at % 3 else 0.2) for at in range(200)],
         title="t",
         language=language,
+        **size,
     ),
-    "rates of nothing": lambda language: group_rates([], title="t", language=language),
-    "curve": lambda language: tradeoff_curve(
+    "rates of nothing": lambda language, **size: group_rates([], title="t", language=language, **size),
+    "curve": lambda language, **size: tradeoff_curve(
         [Choice(threshold=t, missed=t**2, false_alarms=(1 - t) ** 2) for t in np.linspace(0, 1, 41).tolist()],
         chosen=Choice(threshold=0.5, missed=0.25, false_alarms=0.25),
         language=language,
+        **size,
     ),
-    "curve in the far corner": lambda language: tradeoff_curve(
-        [], chosen=Choice(threshold=0.5, missed=1.0, false_alarms=1.0), language=language
+    "curve in the far corner": lambda language, **size: tradeoff_curve(
+        [], chosen=Choice(threshold=0.5, missed=1.0, false_alarms=1.0), language=language, **size
     ),
-    "flips": lambda language: flip_lines(some_flips(), language=language),
-    "flips of nothing": lambda language: flip_lines([], language=language),
-    "plane": lambda language: decision_plane(a_plane(), language=language),
-    "plane in bands": lambda language: decision_plane(a_plane(case_x=(9, 10), case_y=(0, 1)), language=language),
-    "plane without the case": lambda language: decision_plane(a_plane(case_x=None), language=language),
+    "flips": lambda language, **size: flip_lines(some_flips(), language=language, **size),
+    "flips of nothing": lambda language, **size: flip_lines([], language=language, **size),
+    "plane": lambda language, **size: decision_plane(a_plane(), language=language, **size),
+    "plane in bands": lambda language, **size: decision_plane(
+        a_plane(case_x=(9, 10), case_y=(0, 1)), language=language, **size
+    ),
+    "plane without the case": lambda language, **size: decision_plane(a_plane(case_x=None), language=language, **size),
 }
 
 
-@pytest.fixture(params=[(name, language) for name in CHARTS for language in LANGUAGES], ids=lambda p: f"{p[0]}-{p[1]}")
+WIDTHS = (216.0, 270.0, 440.0)
+"""On a phone, beside another picture, alone."""
+
+
+@pytest.fixture(
+    params=[(name, language, width) for name in CHARTS for language in LANGUAGES for width in WIDTHS],
+    ids=lambda p: f"{p[0]}-{p[1]}-{p[2]:.0f}",
+)
 def drawing(request: pytest.FixtureRequest) -> Drawing:
-    name, language = request.param
-    return CHARTS[name](language)
+    name, language, width = request.param
+    return CHARTS[name](language, width=width)
 
 
 def corners(drawing: Drawing) -> Iterator[tuple[float, float]]:

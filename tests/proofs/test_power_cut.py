@@ -123,18 +123,30 @@ def missing(folder: Path, ids: list[str]) -> int:
     return len([one for one in ids if one not in there])
 
 
+CUTS_PER_DISK = 20
+
+
 def cut_many_times(tmp_path: Path, trials: int, synchronous: str) -> list[int]:
     """Cut the power `trials` times at random moments; return how many acknowledged entries were lost each time."""
-    disk, chance, lost = Disk(tmp_path), random.Random(20260101), []
-    acknowledged = tmp_path / "acknowledged"
+    chance, lost = random.Random(20260101), list[int]()
+    while len(lost) < trials:
+        folder = tmp_path / f"from-{len(lost)}"
+        folder.mkdir()
+        lost += _cut_one_disk(folder, min(CUTS_PER_DISK, trials - len(lost)), synchronous, chance)
+        shutil.rmtree(folder)
+    return lost
+
+
+def _cut_one_disk(folder: Path, trials: int, synchronous: str, chance: random.Random) -> list[int]:
+    disk, acknowledged, lost = Disk(folder), folder / "acknowledged", list[int]()
     with disk.mounted() as place, writing(place, acknowledged, synchronous) as process:
         for _ in range(trials):
             time.sleep(chance.uniform(0.0, 0.05))
             with standing_still(process):
                 ids = promised(acknowledged)
                 image = disk.cut()
-            with disk.mounted(image) as after:
-                lost.append(missing(after, ids) if (after / "log.db").exists() else len(ids))
+                with disk.mounted(image) as after:
+                    lost.append(missing(after, ids) if (after / "log.db").exists() else len(ids))
     return lost
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import struct
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -97,6 +98,7 @@ class OfflineSpool:
         for file in filter(_never_acknowledged, self._files()):
             self._discard(file)
         self._next = self._last_number() + 1
+        self._writing, self._handing_in = threading.Lock(), threading.Lock()
         self._commits: GroupCommit[tuple[Draft, ...], tuple[Receipt, ...]] = GroupCommit(self._write)
 
     def append(self, drafts: Sequence[Draft]) -> tuple[Receipt, ...]:
@@ -114,6 +116,10 @@ class OfflineSpool:
 
     def close(self) -> None:
         """Close the open file; the next trace begins another."""
+        with self._writing:
+            self._close()
+
+    def _close(self) -> None:
         if self._handle is not None:
             os.close(self._handle)
             self._file = self._handle = self._cipher = None
@@ -122,22 +128,31 @@ class OfflineSpool:
         """Give everything that waits to the log, oldest first, flagged `spooled`; then destroy it here.
 
         May be repeated after a crash: what the log already has is skipped. Missing numbers become an `incident`
-        entry and are reported.
+        entry and are reported. Traces that come meanwhile begin a new file and wait for the next time.
         """
-        self.close()
+        with self._handing_in:
+            with self._writing:
+                self._close()
+                files = self._files()
+            return self._give(log, files)
+
+    def _give(self, log: TraceLog, files: Sequence[Path]) -> HandedIn:
         traces, gaps = 0, list[Gap]()
-        for file in self._files():
+        for file in files:
             for numbers in _portions(self._records(file)):
                 handed, found = self._portion(log, numbers)
                 traces += handed
                 gaps += found
             self._destroy(file)
-        self._keep_count()
         return HandedIn(traces, tuple(gaps))
 
     # --- writing -----------------------------------------------------------------------------------------------
 
     def _write(self, turn: Sequence[tuple[Draft, ...]]) -> list[tuple[Receipt, ...] | BaseException]:
+        with self._writing:
+            return self._written(turn)
+
+    def _written(self, turn: Sequence[tuple[Draft, ...]]) -> list[tuple[Receipt, ...] | BaseException]:
         if self._stopped is not None:
             raise SpoolStopped(self._stopped)
         receipts, records, number = [], [], self._next
@@ -239,9 +254,11 @@ class OfflineSpool:
         sync_folder(self.folder)
 
     def _keep_count(self) -> None:
+        with self._writing:
+            last = self._next - 1
         draft = self.folder / "count.draft"
         with draft.open("w") as count:
-            count.write(str(self._next - 1))
+            count.write(str(last))
             count.flush()
             os.fsync(count.fileno())
         os.replace(draft, self.folder / "count")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -77,8 +79,6 @@ class TestSpool:
     def test_handing_in_again_after_a_crash_repeats_nothing(
         self, spool: OfflineSpool, log: TraceLog, folder: Path, clock: StandingClock, tmp_path: Path
     ) -> None:
-        import shutil
-
         spool.append([a_numbered(1), a_numbered(2)])
         spool.close()
         shutil.copytree(folder, tmp_path / "as it was")
@@ -135,6 +135,24 @@ class TestSpool:
         spool.hand_in(log)
         repeated = log.search(flag="repeated").entries
         assert [entry.about for entry in repeated] == [id]
+
+    def test_handing_in_while_others_append(
+        self, spool: OfflineSpool, sqlite_log: TraceLog, folder: Path, clock: StandingClock
+    ) -> None:
+        def work(first: int) -> None:
+            for number in range(first, first + 40):
+                spool.append([a_numbered(number)])
+
+        threads = [threading.Thread(target=work, args=(first,)) for first in (0, 100, 200)]
+        for thread in threads:
+            thread.start()
+        outcomes = [spool.hand_in(sqlite_log) for _ in range(6)]
+        for thread in threads:
+            thread.join()
+        outcomes.append(spool.hand_in(sqlite_log))
+        assert sum(outcome.traces for outcome in outcomes) == 120
+        assert [outcome.gaps for outcome in outcomes] == [()] * 7
+        assert sqlite_log.recheck().faults == []
 
     def test_a_disk_that_fails_stops_it(self, spool: OfflineSpool, monkeypatch: pytest.MonkeyPatch) -> None:
         spool.append([a_numbered(1)])

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from http import HTTPStatus
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.console.mounting import add_console
 from api.hot_path import HotPath
-from api.problems import problem, status_of
+from api.problems import away, problem, status_of
 from api.routes import decisions, health, log, models, reports, rules, submissions
 from api.wiring import Service
 from governance.micro_batches import MicroBatches
 from policies.errors import Fault, Malformed, Sentence
 
+logger = logging.getLogger("mingjing.http")
+
 PROBLEM = "application/problem+json"
+OUR_FAULT = "something broke on our side; it was written down, try again or tell the operator"
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of a request body above which it is refused unread."""
+
+TOO_LARGE = f"the body is larger than {LARGEST_BODY:,} bytes; send it in parts"
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -32,6 +41,27 @@ HEADERS = {
         "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
     ),
 }
+
+
+class BodyLimit:
+    """Counts a body while it comes in: one without a length, or with a false one, is cut off as well."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass a request on with its body counted."""
+        size = 0
+
+        async def counted() -> Message:
+            nonlocal size
+            message = await receive()
+            size += len(message.get("body", b""))
+            if size > LARGEST_BODY:
+                raise HTTPException(413, TOO_LARGE)
+            return message
+
+        await self._app(scope, counted, send)
 
 
 def create_app(service: Service, before_close: Callable[[], None] = lambda: None) -> FastAPI:
@@ -60,6 +90,7 @@ def create_app(service: Service, before_close: Callable[[], None] = lambda: None
     add_console(app)
     _handle_faults(app)
     _guard(app)
+    app.add_middleware(BodyLimit)
     app.add_middleware(HotPath, service=service, batches=batches)
     return app
 
@@ -71,6 +102,18 @@ def _handle_faults(app: FastAPI) -> None:
         if status_of(error) == 503:
             headers["Retry-After"] = "5"
         return JSONResponse(problem(error, language_of(request)), status_of(error), headers, media_type=PROBLEM)
+
+    @app.exception_handler(OSError)
+    @app.exception_handler(SQLAlchemyError)
+    async def out_of_reach(request: Request, error: OSError | SQLAlchemyError) -> Response:
+        logger.error("a part is away: %s", type(error).__name__)
+        return await fault(request, away(error))
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> Response:
+        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        document = {"type": "about:blank", "title": "internal error", "status": 500, "detail": OUR_FAULT}
+        return JSONResponse(document, 500, HEADERS, media_type=PROBLEM)
 
     @app.exception_handler(RequestValidationError)
     async def invalid(request: Request, error: RequestValidationError) -> Response:
@@ -85,7 +128,8 @@ def _handle_faults(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def plain(request: Request, error: HTTPException) -> Response:
-        document = {"type": "about:blank", "title": str(error.detail), "status": error.status_code}
+        title = HTTPStatus(error.status_code).phrase.lower()
+        document = {"type": "about:blank", "title": title, "status": error.status_code, "detail": str(error.detail)}
         return JSONResponse(document, error.status_code, media_type=PROBLEM, headers=error.headers)
 
 
@@ -93,13 +137,8 @@ def _guard(app: FastAPI) -> None:
     @app.middleware("http")
     async def headers_and_size(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
         size = request.headers.get("content-length", "0")
-        if not size.isdigit() or int(size) > LARGEST_BODY:
-            document = {
-                "type": "about:blank",
-                "title": "too large",
-                "status": 413,
-                "detail": f"the body is larger than {LARGEST_BODY:,} bytes; send it in parts",
-            }
+        if not (size.isascii() and size.isdigit()) or int(size) > LARGEST_BODY:
+            document = {"type": "about:blank", "title": "too large", "status": 413, "detail": TOO_LARGE}
             response: Response = JSONResponse(document, 413, media_type=PROBLEM)
         else:
             response = await go_on(request)

@@ -6,10 +6,11 @@ import sys
 import warnings
 
 import typer
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.commands import accounts, anchoring, deciding, keeping, reporting, running, submitting
 from api.commands.shared import err, say
-from api.problems import exit_code
+from api.problems import away, exit_code
 from policies.errors import Fault
 
 app = typer.Typer(
@@ -52,6 +53,9 @@ def run(arguments: list[str]) -> int:
         for sentence in fault.faults:
             err.print(say(sentence), markup=False, style="red")
         return exit_code(fault)
+    except (OSError, SQLAlchemyError) as error:
+        err.print(say(away(error).says), markup=False, style="red")
+        return 3
     except typer.Abort:
         return 2
     except typer.TyperException as misuse:

@@ -13,6 +13,7 @@ from typing import Any
 from argon2 import PasswordHasher
 from argon2.exceptions import VerifyMismatchError
 from sqlalchemy import Row, delete, insert, select, update
+from sqlalchemy.exc import IntegrityError
 
 from audit.database import Database
 from audit.entries import Clock, microseconds_of
@@ -26,6 +27,8 @@ SESSION_LASTS = timedelta(hours=12)
 ONCE_LASTS = timedelta(hours=1)
 TRIES = 5
 LOCKED_FOR = 60.0
+NAMES_REMEMBERED = 10_000
+"""Names with failed tries that are remembered at most; who tries them all forgets the oldest first."""
 
 
 class NotSignedIn(Fault):
@@ -92,8 +95,7 @@ class People:
         ------
         Malformed, Conflict, PurposeRefused
         """
-        if not name.strip() or len(name) > 64:
-            raise Malformed(Sentence(en="an account name has 1 to 64 characters", zh="账号名称应为 1 到 64 个字符"))
+        _require_name(name)
         if role is Role.SERVICE and purpose is None:
             purpose = "risk_intervention"
         if purpose is not None:
@@ -109,8 +111,11 @@ class People:
         }
         with self._database.writing() as connection:
             if connection.execute(select(people.c.name).where(people.c.name == name)).scalar() is not None:
-                raise Conflict(Sentence(en=f"there is an account '{name}' already", zh=f"账号“{name}”已存在"))
-            connection.execute(insert(people).values(row))
+                raise _taken(name)
+            try:
+                connection.execute(insert(people).values(row))
+            except IntegrityError as taken:
+                raise _taken(name) from taken
         token = self._new_token(name, "token", TOKEN_LASTS, purpose)
         return NewAccount(user=name, password=password, token=token)
 
@@ -162,6 +167,8 @@ class People:
             good = False
         if not good:
             with self._lock:
+                if len(self._failures) >= NAMES_REMEMBERED:
+                    self._failures.pop(next(iter(self._failures)))
                 self._failures[name] = (failures + 1, self._monotonic() if not locked else since)
             raise NotSignedIn()
         self._failures.pop(name, None)
@@ -217,6 +224,27 @@ class People:
                 )
             )
         return token
+
+
+def _require_name(name: str) -> None:
+    if not 0 < len(name.strip()) == len(name) <= 64 or not name.isprintable():
+        raise Malformed(
+            Sentence(
+                en="an account name has 1 to 64 printable characters and no space around it",
+                zh="账号名称应为 1 到 64 个可打印字符，首尾不得有空格",
+            )
+        )
+    if name == "mingjing" or name.startswith("local-"):
+        raise Malformed(
+            Sentence(
+                en=f"the name '{name}' is kept for the service itself and the local operator; choose another",
+                zh=f"名称“{name}”保留给系统自身与本地操作员，请另选",
+            )
+        )
+
+
+def _taken(name: str) -> Conflict:
+    return Conflict(Sentence(en=f"there is an account '{name}' already", zh=f"账号“{name}”已存在"))
 
 
 def _digest(token: str) -> str:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from api.identity import NotSignedIn
 from governance.permits import MayNotRun
-from policies.errors import Conflict, Fault, Malformed, NotFound, Refused, Unavailable
+from policies.errors import Conflict, Fault, Malformed, NotFound, Refused, Sentence, Unavailable
 from policies.roles import NotAllowed
 
 STATUS: tuple[tuple[type[Fault], int, str], ...] = (
@@ -19,6 +21,17 @@ STATUS: tuple[tuple[type[Fault], int, str], ...] = (
     (Unavailable, 503, "unavailable"),
 )
 """Most specific first."""
+
+
+def away(error: OSError | SQLAlchemyError) -> Unavailable:
+    """Return what disk, network or database did as an error of the house; details stay in the logs."""
+    why = error.strerror or type(error).__name__ if isinstance(error, OSError) else type(error).__name__
+    return Unavailable(
+        Sentence(
+            en=f"disk, network or database did not do what was asked ({why}); look at them and try again",
+            zh=f"磁盘、网络或数据库未能完成操作（{why}），请检查后重试",
+        )
+    )
 
 
 def status_of(fault: Fault) -> int:

@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from policies.errors import Malformed, Sentence
 
 
 class Settings(BaseSettings):
@@ -55,3 +59,26 @@ class Settings(BaseSettings):
     def mlflow(self) -> str:
         """Address of the MLflow store."""
         return self.mlflow_uri or f"sqlite:///{self.data.resolve() / 'mlflow.db'}"
+
+
+def read_settings(data: Path | None = None) -> Settings:
+    """Read the settings, with another data folder where one is given.
+
+    Raises
+    ------
+    Malformed
+        With every setting that cannot be understood.
+    """
+    try:
+        settings = Settings()
+    except ValidationError as wrong:
+        raise Malformed(*(_fault(found) for found in wrong.errors())) from wrong
+    return settings if data is None else settings.model_copy(update={"data": data})
+
+
+def _fault(found: ErrorDetails) -> Sentence:
+    name = "MINGJING_" + "_".join(str(part) for part in found["loc"]).upper()
+    return Sentence(
+        en=f"the setting {name} is {found['input']!r}: {found['msg']}",
+        zh=f"设置项 {name} 的值为 {found['input']!r}：{found['msg']}",
+    )

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from api.commands.shared import Data, Json, opened, out, show_json
+from api.commands.shared import Acting, Data, Json, acting, opened, out, show_json
 from policies.errors import Malformed, Sentence
-from policies.roles import Role
+from policies.roles import Action, Role, require
 
 users = typer.Typer(help="Accounts and their roles.", no_args_is_help=True)
 
@@ -21,6 +21,7 @@ def add(
     subject: Annotated[str | None, typer.Option("--subject", help="The employee's id in the data.")] = None,
     purpose: Annotated[str | None, typer.Option("--purpose", help="Purpose bound to the token.")] = None,
     data: Data = None,
+    as_user: Acting = None,
     as_json: Json = False,
 ) -> None:
     """Make an account; password and token are printed this once.
@@ -35,6 +36,7 @@ def add(
             )
         )
     with opened(data) as service:
+        require(acting(service, as_user, Role.ADMIN), Action.MANAGE_PEOPLE)
         made = service.people.add(name, Role(role), site=site, subject=subject, purpose=purpose)
     if as_json:
         show_json({"user": made.user, "password": made.password, "token": made.token})
@@ -45,12 +47,13 @@ def add(
 
 
 @users.command("list")
-def everyone(data: Data = None, as_json: Json = False) -> None:
+def everyone(data: Data = None, as_user: Acting = None, as_json: Json = False) -> None:
     """List the accounts.
 
     Example: mingjing user list --json
     """
     with opened(data) as service:
+        require(acting(service, as_user, Role.ADMIN), Action.MANAGE_PEOPLE)
         people = service.people.everyone()
     if as_json:
         show_json([{"user": person.name, "role": person.role.value, "site": person.site} for person in people])
@@ -60,11 +63,20 @@ def everyone(data: Data = None, as_json: Json = False) -> None:
 
 
 @users.command("disable")
-def disable(name: Annotated[str, typer.Argument(help="Account name.")], data: Data = None) -> None:
+def disable(
+    name: Annotated[str, typer.Argument(help="Account name.")],
+    data: Data = None,
+    as_user: Acting = None,
+    as_json: Json = False,
+) -> None:
     """End an account and everything it is signed in with.
 
     Example: mingjing user disable mei
     """
     with opened(data) as service:
+        require(acting(service, as_user, Role.ADMIN), Action.MANAGE_PEOPLE)
         service.people.disable(name)
+    if as_json:
+        show_json({"user": name, "disabled": True})
+        return
     out.print(f"account {name} is disabled", markup=False)

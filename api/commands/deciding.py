@@ -10,9 +10,13 @@ from typing import Annotated, Any
 import typer
 
 from api.commands.shared import Acting, Data, Json, acting, moment, opened, out, say, show_json, show_pairs
+from api.views import require_reader, view_of
 from audit.verify import verify_bundle
 from policies.errors import Malformed, NotFound, Sentence
-from policies.roles import Role
+from policies.roles import Action, Person, Role, require
+
+NOBODY = "-"
+"""A subject nobody has: what an employee without one finds."""
 
 PSEUDONYM = re.compile(r"[0-9a-f]{32}")
 
@@ -69,6 +73,7 @@ def trace(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 20,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Write the evidence bundle here.")] = None,
     data: Data = None,
+    as_user: Acting = None,
     as_json: Json = False,
 ) -> None:
     """Show one decision, or find decisions by model, time, person and flag.
@@ -76,8 +81,17 @@ def trace(
     Example: mingjing trace 0192… --evidence bundle.json
     """
     with opened(data) as service:
+        person = acting(service, as_user, Role.REGULATOR)
+        require_reader(person)
         if decision is None:
-            _search(service, model, since, until, subject, flag, limit, as_json)
+            _search(service, person, model, since, until, subject, flag, limit, as_json)
+            return
+        entry = service.reviews.decision(decision, person)
+        if evidence is not None:
+            require(person, Action.EXPORT_EVIDENCE)
+        service.reviews.note_access(entry, person, "decision" if evidence is None else "evidence")
+        if view_of(person) == "employee":
+            show_json(service.telling.decision_figures(decision).for_view("employee").as_json())
             return
         shown = service.telling.decision(decision)
         if evidence is not None:
@@ -106,7 +120,7 @@ def verify(
         document = json.loads(bundle.read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise NotFound(Sentence(en=f"there is no file {bundle}", zh=f"没有文件 {bundle}")) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
         raise Malformed(
             Sentence(
                 en=f"{bundle} is not an evidence bundle (JSON expected): {error}",
@@ -132,6 +146,7 @@ def verify(
 
 def _search(
     service: Any,
+    person: Person,
     model: str | None,
     since: str | None,
     until: str | None,
@@ -140,21 +155,23 @@ def _search(
     limit: int,
     as_json: bool,
 ) -> None:
+    own = person.role is Role.EMPLOYEE
     page = service.log.search(
         kind="decision",
         model=model,
         since=moment(since),
         until=moment(until),
-        subject=_pseudonym(service, subject),
+        subject=person.subject or NOBODY if own else _pseudonym(service, subject),
         flag=flag,
+        site=person.site,
         limit=limit,
     )
-    found = [service.telling.line(entry) for entry in page.entries]
+    found = [service.telling.line(entry) | ({"score": None} if own else {}) for entry in page.entries]
     if as_json:
         show_json({"decisions": found, "next": page.next})
         return
     for line in found:
-        score = f"{line['score']:.4f}" if line["score"] is not None else "erased"
+        score = f"{line['score']:.4f}" if line["score"] is not None else "–"
         mark = "alarm" if line["verdict"] else "quiet"
         out.print(
             f"{line['id']}  {line['time']}  {line['model']}  {score}  {mark}  {' '.join(line['flags'])}", markup=False

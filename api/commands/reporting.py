@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
-from api.commands.shared import Data, Json, opened, out, show_json
+from api.commands.shared import Acting, Data, Json, acting, opened, out, show_json
+from api.views import VIEWS, require_reader, require_view
 from policies.errors import Malformed, Sentence
-from reports.figures import View
-
-VIEWS = ("employee", "reviewer", "regulator")
+from policies.roles import Action, Role, require, require_site
 
 
 def report(
@@ -22,6 +21,7 @@ def report(
         str | None, typer.Option("--version", help="Version; default the approved, else newest.")
     ] = None,
     data: Data = None,
+    as_user: Acting = None,
     as_json: Json = False,
 ) -> None:
     """Write the transparency report of a model as PDF; --json prints the same figures.
@@ -30,7 +30,10 @@ def report(
     """
     _require_language(language)
     with opened(data) as service:
+        person = acting(service, as_user, Role.REGULATOR)
+        require(person, Action.READ_REPORTS)
         record = service.telling.record_of(model, version)
+        require_site(person, record.site or None, "model", model)
         if as_json:
             show_json(service.telling.model_figures(record).as_json())
         if file is not None or not as_json:
@@ -46,6 +49,8 @@ def letter(
     language: Annotated[str, typer.Option("--lang", help="zh or en.")] = "en",
     view: Annotated[str, typer.Option("--view", help="employee, reviewer or regulator.")] = "employee",
     data: Data = None,
+    as_user: Acting = None,
+    as_json: Json = False,
 ) -> None:
     """Write the letter about one decision as PDF, holding what this reader may see.
 
@@ -60,7 +65,15 @@ def letter(
             )
         )
     with opened(data) as service:
-        file.write_bytes(service.telling.letter(decision, language, cast(View, view)))
+        person = acting(service, as_user, Role.REGULATOR)
+        require_reader(person)
+        require_view(person, view)
+        entry = service.reviews.decision(decision, person)
+        service.reviews.note_access(entry, person, "letter")
+        file.write_bytes(service.telling.letter(decision, language, view))
+    if as_json:
+        show_json({"decision": decision, "view": view, "out": str(file)})
+        return
     out.print(f"{file} written", markup=False)
 
 

@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-from api.settings import Settings
+from api.settings import Settings, read_settings
 from policies.errors import Malformed, Sentence
 from policies.roles import Person, Role
 
@@ -33,9 +33,8 @@ err = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def settings_for(data: Path | None) -> Settings:
-    """Return the settings with the data folder of this call."""
-    settings = Settings()
-    return settings if data is None else settings.model_copy(update={"data": data})
+    """Return the settings with the data folder of this call. Raises Malformed."""
+    return read_settings(data)
 
 
 @contextmanager
@@ -81,7 +80,11 @@ def moment(text: str | None) -> datetime | None:
 
 def say(sentence: Sentence) -> str:
     """Return a sentence in the language of the command line."""
-    return sentence.in_language(Settings().language)
+    try:
+        language = read_settings().language
+    except Malformed:
+        language = "en"
+    return sentence.in_language(language)
 
 
 def show_json(value: Any) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from api.routes.shared import Asking, Cursor, HouseService, Language, Limit, require_reader, view_of
+from api.routes.shared import Asking, Cursor, HouseService, Language, Limit
+from api.views import require_reader, view_of
 from audit.entries import Entry
 from governance.reviews import Judgement
 from policies.roles import Action, Person, Role, require
@@ -52,8 +53,8 @@ def decisions(
     page = service.log.search(
         kind="decision",
         model=model,
-        since=since,
-        until=until,
+        since=_in_utc(since),
+        until=_in_utc(until),
         subject=subject,
         flag=flag,
         verdict=verdict,
@@ -122,6 +123,10 @@ def review(decision: str, said: ReviewIn, service: HouseService, person: Asking)
 def appeal(decision: str, said: AppealIn, service: HouseService, person: Asking) -> dict[str, object]:
     """Contest a decision about oneself."""
     return service.reviews.appeal(decision, by=person, reason=said.reason).as_json()
+
+
+def _in_utc(moment: datetime | None) -> datetime | None:
+    return moment if moment is None or moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def _looked_at(service: HouseService, person: Person, decision: str, what: str) -> Entry:

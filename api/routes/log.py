@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from api.routes.shared import Asking, HouseService
 from policies.errors import Malformed, NotFound, Sentence
-from policies.roles import Action, require
+from policies.roles import Action, absent, require, require_site
 
 router = APIRouter(prefix="/v1/log", tags=["log"])
 
@@ -44,7 +44,11 @@ def consistency(
 def proof(decision: str, service: HouseService, person: Asking) -> dict[str, object]:
     """Prove that an entry is in the log of the newest checkpoint."""
     require(person, Action.READ_DECISIONS)
-    entry = service.log.entry(decision)
+    try:
+        entry = service.log.entry(decision)
+    except NotFound as missing:
+        raise absent("entry", decision) from missing
+    require_site(person, entry.site, "entry", decision)
     head = service.log.latest_checkpoint()
     if head is None or head.size <= entry.index:
         head = service.log.checkpoint()

@@ -1,4 +1,4 @@
-"""What every route shares: the service, who asks, and which view of a decision he gets."""
+"""What every route shares: the service, and who asks."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from typing import Annotated
 from fastapi import Depends, Query, Request
 
 from api.identity import NotSignedIn
+from api.views import require_reader as require_reader
+from api.views import view_of as view_of
 from api.wiring import Service
-from policies.roles import Action, Person, Role, require
-from reports.figures import View
+from policies.roles import Person
 
 SESSION = "mingjing_session"
 
@@ -28,19 +29,6 @@ def person_of(request: Request) -> Person:
     if not token:
         raise NotSignedIn()
     return service_of(request).people.by_token(token.strip())
-
-
-def view_of(person: Person) -> View:
-    """Return how much of a decision this person may see."""
-    if person.role is Role.EMPLOYEE:
-        return "employee"
-    return "regulator" if person.role in (Role.REGULATOR, Role.DSO) else "reviewer"
-
-
-def require_reader(person: Person) -> None:
-    """Raise NotAllowed unless the person may read decisions, his own at least."""
-    if not person.may(Action.READ_OWN_DECISIONS):
-        require(person, Action.READ_DECISIONS)
 
 
 HouseService = Annotated[Service, Depends(service_of)]

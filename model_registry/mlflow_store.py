@@ -18,11 +18,16 @@ from types import MappingProxyType
 from mlflow import MlflowClient
 from mlflow.entities import Run
 from mlflow.entities.model_registry import ModelVersion as Registered
-from mlflow.environment_variables import MLFLOW_DISABLE_TELEMETRY, MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
+from mlflow.environment_variables import (
+    MLFLOW_DISABLE_TELEMETRY,
+    MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR,
+    MLFLOW_HTTP_REQUEST_MAX_RETRIES,
+    MLFLOW_HTTP_REQUEST_TIMEOUT,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.telemetry import set_telemetry_client
-from sqlalchemy.exc import SADeprecationWarning
+from sqlalchemy.exc import SADeprecationWarning, SQLAlchemyError
 
 from model_registry.addresses import NothingThere, RunAddress, read_address
 from model_registry.digests import artifact_size
@@ -56,6 +61,9 @@ from policies.tiers import Tier
 MLFLOW_DISABLE_TELEMETRY.set(True)
 set_telemetry_client()
 MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.set(False)
+# left alone, MLflow tries a server that is away for minutes; whoever decides has to know within seconds
+MLFLOW_HTTP_REQUEST_MAX_RETRIES.set(1)
+MLFLOW_HTTP_REQUEST_TIMEOUT.set(20)
 logging.getLogger("mlflow.store.db.utils").setLevel(logging.WARNING)
 logging.getLogger("alembic").setLevel(logging.WARNING)
 
@@ -435,7 +443,7 @@ def _version_from(registered: Registered) -> ModelVersion:
 def _answering() -> Iterator[None]:
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         raise RegistryAway(_first_line(error)) from error
 
 
@@ -451,7 +459,7 @@ def _nothing_at(uri: str) -> Iterator[None]:
 def _keeping(name: str) -> Iterator[None]:
     try:
         yield
-    except MlflowException as error:
+    except (MlflowException, SQLAlchemyError) as error:
         raise NotKept(name, _first_line(error)) from error
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,8 +26,8 @@ from model_registry.limits import Limits
 from model_registry.loading import load_predictor
 from model_registry.mlflow_store import MlflowStore, embedded_store
 from model_registry.submission import Submission, read_submission
-from model_registry.version import VersionNotFound
-from policies.errors import Malformed
+from model_registry.version import ArtifactAltered, VersionNotFound
+from policies.errors import Malformed, Unavailable
 from policies.tiers import Tier
 from tests.model_registry.makers import FEATURES, TOML, a_booster, a_directory, a_submission, rows
 
@@ -275,3 +279,70 @@ class TestResolve:
         mlflow_store.resolve("models:/theirs/1", tmp_path / "a")
         mlflow_store.resolve(f"runs:/{theirs}/model", tmp_path / "b")
         assert list(here.iterdir()) == []
+
+
+class TestAway:
+    """A registry that does not answer is away, which is neither an answer nor a crash."""
+
+    def test_no_server(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        address = f"http://127.0.0.1:{port}"
+        store = MlflowStore(address, address, tmp_path / "cache")
+        submission = a_submission(tmp_path / "in")
+        for ask in (store.versions, lambda: store.artifact("gas-leak", "1"), lambda: keep(store, submission)):
+            with pytest.raises(Unavailable, match="the model registry did not answer: "):
+                ask()
+
+    def test_file_that_is_no_database(self, tmp_path: Path) -> None:
+        (tmp_path / "mlflow.db").write_bytes(os.urandom(5000))
+        with pytest.raises(Unavailable, match="file is not a database"):
+            embedded_store(tmp_path).versions()
+
+
+@pytest.mark.long
+class TestServer:
+    """The same store over a tracking server of its own."""
+
+    def test_register_and_fetch(self, tmp_path: Path) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as taken:
+            port = taken.getsockname()[1]
+        address = f"http://127.0.0.1:{port}"
+        served = [
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(port),
+            "--workers",
+            "1",
+        ]
+        served += ["--backend-store-uri", f"sqlite:///{tmp_path / 'server.db'}", "--serve-artifacts"]
+        served += ["--artifacts-destination", str(tmp_path / "kept")]
+        with (tmp_path / "server.txt").open("wb") as said:
+            server = subprocess.Popen(served, cwd=tmp_path, stdout=said, stderr=said, start_new_session=True)
+        try:
+            for _ in range(240):
+                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+                    break
+                threading.Event().wait(0.5)
+            store = MlflowStore(address, address, tmp_path / "cache")
+            submission = a_submission(tmp_path / "in", name="燃气泄漏")
+            assert keep(store, submission) == "1"
+            assert artifact_digest(store.artifact("燃气泄漏", "1")) == submission.artifact_digest
+            store.add_documents("燃气泄漏", "1", {"reports/zh.pdf": b"%PDF"})
+            assert store.documents("燃气泄漏", "1") == ("a.txt", "reports/zh.pdf", "submission.toml")
+            assert store.set_tags("燃气泄漏", "1", {"status": "approved"}).status == "approved"
+            with pytest.raises(VersionNotFound):
+                store.version("燃气泄漏", "2")
+            assert store.resolve("models:/燃气泄漏/1", tmp_path / "out").name == "model.ubj"
+            (kept,) = (tmp_path / "kept").rglob("model.ubj")
+            kept.write_bytes(b"another model")
+            with pytest.raises(ArtifactAltered):
+                store.artifact("燃气泄漏", "1")
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(60)

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
 import numpy as np
 import numpy.typing as npt
+
+
+def _digest_of_sources() -> str:
+    """Return the digest of every file in this folder: kernels call each other across files."""
+    digest = hashlib.sha256()
+    for file in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()
+
+
+SOURCES = _digest_of_sources()
 
 Kernel = TypeVar("Kernel", bound=Callable[..., Any])
 
@@ -22,10 +35,13 @@ def compiled(**options: Any) -> Callable[[Kernel], Kernel]:
     def decorate(function: Kernel) -> Kernel:
         wanted: dict[str, Any] = {"nogil": True, "error_model": "numpy", **options}
         try:
-            made: Kernel = numba.njit(cache=True, **wanted)(function)
-        except RuntimeError:  # numba found no writable folder for its cache
+            made: Any = numba.njit(cache=True, **wanted)(function)
+            # numba compares a kernel with its own file only; a changed kernel it calls would go unseen
+            made._cache._cache_file._source_stamp = SOURCES
+        except (RuntimeError, AttributeError):  # no writable folder, or a numba that keeps its cache elsewhere
             made = numba.njit(**wanted)(function)
-        return made
+        kernel: Kernel = made
+        return kernel
 
     return decorate
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from explainers.links import Link
 from explainers.trees.ensemble import TreeEnsemble
 from explainers.trees.gathering import Gathering, OneTree
-from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT, NAN_IS_ZERO, ZERO_IS_MISSING, ModelRefused
+from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT, ZERO_IS_MISSING, ModelRefused
 from policies.errors import Sentence
 
 LINKS = {
@@ -161,9 +161,9 @@ def _tree(section: Mapping[str, str], number: int, output: int, averaged: float)
     decision = column("decision_type", n_splits).astype(np.int64)
     missing = (decision >> 2) & 3
     categorical = (decision & 1) == 1
-    rule = np.select(
-        [categorical, missing == 0, missing == 1], [CATEGORIES, NAN_IS_ZERO, ZERO_IS_MISSING], NAN_BY_DEFAULT
-    )
+    rule = np.select([categorical, missing == 1], [CATEGORIES, ZERO_IS_MISSING], NAN_BY_DEFAULT)
+    # a split that knows no missing values reads NaN as 0, so its default side is the side of 0
+    default_left = np.where(missing == 0, column("threshold", n_splits) >= 0, (decision & 2) != 0) & ~categorical
     leaves = np.full(n_leaves, -1)
     children = [np.concatenate([_child(column(n, n_splits), n_splits), leaves]) for n in ("left_child", "right_child")]
     made = OneTree(
@@ -176,7 +176,7 @@ def _tree(section: Mapping[str, str], number: int, output: int, averaged: float)
         cover=np.concatenate(
             [column("internal_count", n_splits), column("leaf_count", n_leaves, 1.0 if n_splits == 0 else None)]
         ),
-        default_left=np.concatenate([((decision & 2) != 0) & ~categorical, np.zeros(n_leaves, np.bool_)]),
+        default_left=np.concatenate([default_left, np.zeros(n_leaves, np.bool_)]),
         rule=np.concatenate([rule, np.zeros(n_leaves)]),
         output=output,
     )

@@ -14,8 +14,8 @@ from policies.errors import Malformed, Sentence
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int32]
 
-NAN_BY_DEFAULT, NAN_IS_ZERO, ZERO_IS_MISSING, CATEGORIES = 0, 1, 2, 3
-"""What a split does with a missing value: take the default side; read it as 0; treat 0 like it; or ask a set."""
+NAN_BY_DEFAULT, ZERO_IS_MISSING, CATEGORIES = 0, 1, 2
+"""A threshold with a default side for missing values; the same with 0 counting as missing; a set of categories."""
 
 ZERO = 1.0000000180025095e-35
 """What LightGBM still takes for 0: its 1e-35 in float32."""
@@ -45,7 +45,7 @@ class Nodes:
     threshold : float array
         `x <= threshold` goes left.
     rule : uint8 array
-        One of the four rules above.
+        One of the three rules above.
     default_left : bool array
         Where a missing value goes.
     value : float array

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.trees.compiled import compiled
-from explainers.trees.nodes import ZERO, Nodes
+from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT, ZERO, Nodes
 
 Floats = npt.NDArray[np.float64]
 
@@ -25,9 +25,9 @@ def goes_left(
     sets: Any,
 ) -> bool:
     """Say whether value `x` takes the left side of a split."""
-    if rule == 0:
+    if rule == NAN_BY_DEFAULT:
         return bool(x <= threshold or (x != x and default_left))
-    if rule == 3:
+    if rule == CATEGORIES:
         if x != x:
             return default_left
         listed = False
@@ -35,9 +35,7 @@ def goes_left(
             code = int(x)
             listed = (sets[start + (code >> 5)] >> np.uint32(code & 31)) & np.uint32(1) != 0
         return listed == listed_left
-    if x != x:
-        x = 0.0
-    if rule == 2 and -ZERO <= x <= ZERO:
+    if x != x or -ZERO <= x <= ZERO:
         return default_left
     return bool(x <= threshold)
 

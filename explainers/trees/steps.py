@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.trees.compiled import compiled
-from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT, NAN_IS_ZERO, Nodes
+from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT, Nodes
 from explainers.trees.routes import goes_left
 
 Floats = npt.NDArray[np.float64]
@@ -45,7 +45,7 @@ def steps_of(nodes: Nodes, n_features: int) -> Steps:
     """Return the steps of an ensemble, category splits left out."""
     split = nodes.left >= 0
     numeric = split & (nodes.rule != CATEGORIES)
-    odd = split & (nodes.rule != NAN_BY_DEFAULT) & (nodes.rule != NAN_IS_ZERO)
+    odd = split & (nodes.rule != NAN_BY_DEFAULT)
     plain = np.ones(n_features, dtype=np.bool_)
     plain[nodes.feature[odd]] = False
     feature, threshold = nodes.feature[numeric], nodes.threshold[numeric]

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from explainers.links import Link
 from explainers.trees.ensemble import TreeEnsemble
 from explainers.trees.gathering import Gathering, OneTree, bit_words
-from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT, NAN_IS_ZERO, ZERO, ZERO_IS_MISSING, Nodes
+from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT, ZERO, ZERO_IS_MISSING, Nodes
 
 Floats = npt.NDArray[np.float64]
 
@@ -150,7 +150,7 @@ def random_chain(random: np.random.Generator, n_features: int, depth: int) -> On
     )
 
 
-ALL_RULES = (NAN_BY_DEFAULT, NAN_IS_ZERO, ZERO_IS_MISSING, CATEGORIES)
+ALL_RULES = (NAN_BY_DEFAULT, ZERO_IS_MISSING, CATEGORIES)
 
 
 def ensemble_of(trees: list[OneTree], n_features: int, n_outputs: int = 1, link: str = "identity") -> TreeEnsemble:

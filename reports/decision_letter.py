@@ -70,7 +70,7 @@ def flips_of(figures: DecisionFigures, language: Language) -> list[Flip]:
     return [
         Flip(
             name=flip.label.in_language(language),
-            unit=flip.unit,
+            unit=name_of(language, "measure", flip.unit),
             low=flip.low,
             high=flip.high,
             value=None if flip.value is None else flip.value.ends,
@@ -273,6 +273,7 @@ def share_words(share: Reading, language: Language) -> str:
 
 def _with_unit(reading: Reading | None, unit: str, language: Language) -> str:
     words = reading_words(reading, language)
+    unit = name_of(language, "measure", unit)
     return say(language, "number.with_unit", value=words, unit=unit) if unit and reading is not None else words
 
 
@@ -304,8 +305,8 @@ def _share_step(contribution: ContributionFigure, language: Language) -> ShareSt
 def plane_of(plane: PlaneFigure, alarms_above: bool, language: Language) -> Plane:
     """Return the plane of two leading features as a drawing takes it."""
     return Plane(
-        name_x=_axis(plane.label_x.in_language(language), plane.unit_x),
-        name_y=_axis(plane.label_y.in_language(language), plane.unit_y),
+        name_x=_axis(plane.label_x.in_language(language), plane.unit_x, language),
+        name_y=_axis(plane.label_y.in_language(language), plane.unit_y, language),
         x=plane.x,
         y=plane.y,
         scores=plane.scores,
@@ -318,5 +319,6 @@ def plane_of(plane: PlaneFigure, alarms_above: bool, language: Language) -> Plan
     )
 
 
-def _axis(label: str, unit: str) -> str:
+def _axis(label: str, unit: str, language: Language) -> str:
+    unit = name_of(language, "measure", unit)
     return f"{label} ({unit})" if unit else label

@@ -179,12 +179,14 @@ def findings(pages: Pages, figures: ModelFigures) -> None:
     pages.write(say(language, "findings.text"))
     rows = []
     for found in figures.findings:
-        says = dict.fromkeys(each.in_language(language) for each in (found.says, *found.details))
+        says = found.says.in_language(language)
+        details = dict.fromkeys(detail.in_language(language) for detail in found.details)
+        said = [says, *(detail for detail in details if detail not in says)]
         rows.append(
             [
                 name_of(language, "check", found.check),
                 SIGNS[found.holds] + " " + word_of(found.holds, language),
-                say(language, "list.semicolon").join(says),
+                say(language, "list.semicolon").join(said),
             ]
         )
     pages.table([say(language, f"findings.{key}") for key in ("check", "result", "says")], rows, [18, 18, 64])

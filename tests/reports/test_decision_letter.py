@@ -92,7 +92,7 @@ class TestEmployee:
     def test_bands_instead(self) -> None:
         text = letter("employee")
         assert squeezed("Score 0.7–0.8; the threshold is 0.42.") in text
-        assert squeezed("45–50 a") in text
+        assert squeezed("45–50 years") in text
         assert squeezed("Kind of injury: from 3–4 to 1–2") in text
 
     def test_the_clip_is_told_without_scores(self) -> None:

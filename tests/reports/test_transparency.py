@@ -254,8 +254,11 @@ class TestAwkwardInput:
 
     def test_a_detail_that_repeats_its_finding_is_said_once(self) -> None:
         finding = a_plain_finding("purpose", True, "said only once", "只说一遍")
-        finding["groups"] = [{"says": {"en": "said only once", "zh": "只说一遍"}}]
-        assert words_of(report(findings=[finding])).count("saidonlyonce") == 1
+        finding["groups"] = [{"says": {"en": said, "zh": "只说一遍"}} for said in ("only once", "more", "more")]
+        text = words_of(report(findings=[finding]))
+        assert text.count("onlyonce") == 1
+        assert "saidonlyonce;more" in text
+        assert "more;more" not in text
 
     def test_conditions_are_said_in_the_language_of_the_report(self) -> None:
         verdict = a_verdict(

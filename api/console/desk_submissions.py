@@ -69,7 +69,7 @@ def submit(request: Request, person: Visitor, form: Posted) -> Response:
         if not isinstance(file, UploadFile) or not file.filename:
             raise Malformed(Sentence(en="choose a zip file first", zh="请先选择一个 zip 文件"))
         with tempfile.TemporaryDirectory() as folder:
-            directory = unpack_submission(file.file.read(), Path(folder))
+            directory = unpack_submission(file.file.read(), Path(folder) / "submission")
             record = service.submit(directory, by=person)
     except Fault as fault:
         return page(request, "submit.html", 422, faults=fault.faults)

@@ -25,6 +25,7 @@ from api.problems import status_of
 from policies.errors import Fault, Malformed, Sentence
 from policies.roles import Action, Person, Role
 from reports.charts import Drawing, to_svg
+from reports.decision_letter import reading_words, share_words
 from reports.wording import LANGUAGES, Language, as_number, as_percent
 
 HERE = Path(__file__).parent
@@ -64,9 +65,11 @@ class PageRoute(APIRoute):
         answer = super().get_route_handler()
 
         async def handled(request: Request) -> Response:
+            form = None
             try:
                 if request.method not in ("GET", "HEAD"):
-                    require_own_form(request, await request.form(max_files=1, max_fields=60))
+                    form = await request.form(max_files=1, max_fields=60)
+                    require_own_form(request, form)
                 response = await answer(request)
             except NotSignedIn:
                 response = _to_sign_in(request)
@@ -74,6 +77,9 @@ class PageRoute(APIRoute):
                 response = refusal(request, fault)
             except RequestValidationError:
                 response = refusal(request, _unreadable())
+            finally:
+                if form is not None:
+                    await form.close()
             keep_form_secret(request, response)
             _keep_language(request, response)
             return response
@@ -85,7 +91,7 @@ def language_of(request: Request) -> Language:
     """Return the language of the page: asked for in the address, else the cookie, else what the browser prefers."""
     for wanted in (request.query_params.get("lang", ""), request.cookies.get(LANGUAGE, "")):
         if wanted in LANGUAGES:
-            return cast(Language, wanted)
+            return wanted
     for tag in request.headers.get("accept-language", "").lower().split(","):
         if tag.strip()[:2] in LANGUAGES:
             return cast(Language, tag.strip()[:2])
@@ -100,6 +106,8 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
         "lang": language,
         "t": partial(say, language),
         "named": partial(name_of, language),
+        "reading_of": partial(reading_words, language=language),
+        "share_of": partial(share_words, language=language),
         "person": person,
         "desks": [(name, to) for name, to, action in DESKS if _open_to(person, action)],
         "here": request.url.path,
@@ -155,6 +163,7 @@ def templates(language: Language) -> Environment:
         lstrip_blocks=True,
     )
     made.filters["words"] = lambda said: said.in_language(language)
+    made.filters["count"] = lambda number: f"{number:,}"
     made.filters["number"] = lambda value: "–" if value is None else as_number(value)
     made.filters["percent"] = lambda value: "–" if value is None else as_percent(value)
     made.filters["stamp"] = stamp

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from reports.charts import (
     Choice,
@@ -29,8 +29,8 @@ from reports.evidence import Rate
 from reports.model_figures import GroupFigure, ModelFigures
 from reports.wording import Language, name_of, say
 
-WIDE, NARROW = 440.0, 216.0
-"""Widths in points; a page shows them enlarged about one and a half times, so that 8 points read as 12 pixels."""
+WIDE, PAIRED, NARROW = 440.0, 270.0, 216.0
+"""Widths in points: alone, beside another picture, on a phone. A page shows them enlarged about one and a half times, so that 8 points read as 12 pixels."""
 
 SHOWN = 8
 """How many features a picture names; the table beside it names all."""
@@ -44,9 +44,9 @@ class Picture:
     narrow: Drawing
 
 
-def both(draw: Callable[[float], Drawing]) -> Picture:
+def both(draw: Callable[[float], Drawing], *, wide: float = WIDE) -> Picture:
     """Return a picture from the function that draws it at a given width."""
-    return Picture(wide=draw(WIDE), narrow=draw(NARROW))
+    return Picture(wide=draw(wide), narrow=draw(NARROW))
 
 
 # ── Decisions ─────────────────────────────────────────────────────────────────────────────────────────
@@ -118,8 +118,9 @@ def confusion(figures: ModelFigures, language: Language) -> Picture | None:
         return None
     return both(
         lambda width: confusion_picture(
-            tp=found.tp, fp=found.fp, fn=found.fn, tn=found.tn, language=language, width=min(width, 360.0)
-        )
+            tp=found.tp, fp=found.fp, fn=found.fn, tn=found.tn, language=language, width=width
+        ),
+        wide=PAIRED,
     )
 
 
@@ -137,7 +138,8 @@ def tradeoff(figures: ModelFigures, language: Language) -> Picture | None:
     if detected is not None and false is not None:
         chosen = Choice(threshold=figures.threshold, missed=1.0 - detected.value, false_alarms=false.value)
     return both(
-        lambda width: tradeoff_curve(choices, chosen=chosen, language=language, width=width, height=0.32 * width + 110)
+        lambda width: tradeoff_curve(choices, chosen=chosen, language=language, width=width, height=0.32 * width + 110),
+        wide=PAIRED,
     )
 
 
@@ -163,7 +165,7 @@ def _group_picture(
     lines = [_group_rate(row, metric, row.group in marked) for row in rows]
     title = say(language, f"groups.picture_{metric}", column=column)
     return Picture(
-        wide=group_rates(lines, title=title, language=language, width=WIDE),
+        wide=group_rates(lines, title=title, language=language, width=PAIRED),
         narrow=group_rates(lines, title=title, language=language, width=NARROW),
     )
 

@@ -34,7 +34,7 @@ def submit(file: UploadFile, service: HouseService, person: Asking) -> dict[str,
     """Take in a zip of a submission directory: registered, tiered, examined, or refused whole."""
     require(person, Action.SUBMIT)
     with tempfile.TemporaryDirectory() as folder:
-        directory = unpack_submission(file.file.read(), Path(folder))
+        directory = unpack_submission(file.file.read(), Path(folder) / "submission")
         record = service.submit(directory, by=person)
     return record.as_json()
 

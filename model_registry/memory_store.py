@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 import threading
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -49,8 +50,10 @@ class MemoryStore:
         clock: Callable[[], datetime] | None = None,
         limits: Limits = DEFAULT_LIMITS,
     ) -> None:
-        self._temporary = tempfile.TemporaryDirectory(prefix="models-") if folder is None else None
-        self.folder = Path(self._temporary.name) if self._temporary else folder or Path()
+        if folder is None:
+            folder = Path(tempfile.mkdtemp(prefix="models-"))
+            weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        self.folder = folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self._clock = clock
         self._limits = limits

@@ -10,7 +10,7 @@ import threading
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
@@ -69,6 +69,9 @@ logging.getLogger("alembic").setLevel(logging.WARNING)
 
 PREFIX = "mingjing."
 EXPERIMENT = "mingjing"
+ABANDONED = timedelta(hours=1)
+"""No registration lasts this long; a run that began before it was left by a process that died."""
+
 SQLITE = "sqlite:///"
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
 
@@ -181,11 +184,14 @@ class MlflowStore:
                     self.client.log_artifacts(run.info.run_id, str(scratch / part), part)
                 self._verify_logged(submission, run.info.run_id, scratch / "back")
                 self.client.set_terminated(run.info.run_id)
-                return _version_from(self._create_version(name, run.info.run_id, all_tags))
+                made = _version_from(self._create_version(name, run.info.run_id, all_tags))
         except BaseException:
             if run is not None:
                 self._undo(run)
             raise
+        with suppress(RegistryAway):
+            self.sweep(made.created - ABANDONED)
+        return made
 
     def _verify_logged(self, submission: Submission, run_id: str, folder: Path) -> None:
         """Read the artifact back: what a full disk or a bad network cut short is found before the version exists."""
@@ -212,15 +218,22 @@ class MlflowStore:
             uri = str(run.info.artifact_uri)
             get_artifact_repository(uri, self.tracking_uri, self.registry_uri).delete_artifacts()
         with suppress(MlflowException, OSError):
-            name = run.data.tags[f"{PREFIX}name"]
+            name = run.data.tags.get(f"{PREFIX}name")
             with self._lock:
-                if not self.client.search_model_versions(f"name='{name}'", max_results=1):
+                if name and not self.client.search_model_versions(f"name='{name}'", max_results=1):
                     self.client.delete_registered_model(name)
 
-    def sweep(self) -> int:
-        """Take back runs that a crash left unfinished, and return how many. Call where no other process registers."""
+    def sweep(self, started_before: datetime | None = None) -> int:
+        """Take back runs that a crash left unfinished, and return how many.
+
+        Without `started_before` every unfinished run goes, so call it so only where nobody registers just now. Each
+        registration takes back by itself what began an hour before it.
+        """
         unfinished = f"tags.`{PREFIX}submission_id` != '' and attributes.status = 'RUNNING'"
-        left = self.client.search_runs([self._experiment], unfinished, max_results=1000)
+        if started_before is not None:
+            unfinished += f" and attributes.start_time < {int(started_before.timestamp() * 1000)}"
+        with _answering():
+            left = self.client.search_runs([self._experiment], unfinished, max_results=1000)
         for run in left:
             self._undo(run)
         return len(left)

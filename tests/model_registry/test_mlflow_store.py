@@ -197,6 +197,20 @@ store.register(submission, submission_id="s-2", tier=Tier.L3, tags={{}}, documen
         assert len(list((tmp_path / "data" / "mlflow-artifacts").rglob("model.ubj"))) == 1
         assert mlflow_store.artifact("gas-leak", "1").is_file()
 
+    def test_registering_takes_back_what_was_left_long_ago(self, mlflow_store: MlflowStore, tmp_path: Path) -> None:
+        submission = a_submission(tmp_path / "in")
+        keep(mlflow_store, submission)
+        (finished,) = runs_of(mlflow_store)
+        for minutes in (10, 70):
+            mlflow_store.client.create_run(
+                finished.info.experiment_id,
+                start_time=finished.info.start_time - minutes * 60_000,
+                run_name=f"left {minutes} minutes ago",
+                tags={"mingjing.submission_id": "s-0"},
+            )
+        keep(mlflow_store, submission, "s-2")
+        assert sorted(run.info.run_name for run in runs_of(mlflow_store)) == ["left 10 minutes ago", "s-1", "s-2"]
+
 
 class TestCache:
     """Copies that were handed out."""

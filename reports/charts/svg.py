@@ -52,7 +52,7 @@ def _element(shape: Shape) -> str:
 def _paint(shape: Rect | Polygon) -> str:
     fill = shape.fill or "none"
     if shape.stroke is None:
-        return f' fill="{fill}"'
+        return f' fill="{fill}"' + (' shape-rendering="crispEdges"' if isinstance(shape, Rect) else "")
     return f' fill="{fill}" stroke="{shape.stroke}" stroke-width="{_number(shape.stroke_width)}"'
 
 

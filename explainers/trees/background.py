@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from explainers.trees.compiled import compiled
 from explainers.trees.nodes import ModelRefused, Nodes
-from explainers.trees.patterns import PatternTables, explain_by_tables
+from explainers.trees.patterns import FEW, PatternTables, explain_by_tables, explain_few
 from explainers.trees.routes import goes_left, sum_leaves
 from explainers.trees.tables import background_tables
 from policies.errors import Malformed, Sentence
@@ -54,6 +54,16 @@ class Background:
 
     base: Floats
     how: PatternTables | LeafLists
+
+    def explain_few(self, nodes: Nodes, X: Floats, offset: Floats) -> tuple[Floats, Floats] | None:
+        """Return contributions and margins together where that is quicker: for a few rows and tables."""
+        if len(X) > FEW or not isinstance(self.how, PatternTables):
+            return None
+        return explain_few(nodes, self.how, X, offset)
+
+    def explain(self, nodes: Nodes, X: Floats) -> Floats:
+        """Return contributions of shape (n_rows, n_features, n_outputs)."""
+        return explain_against(nodes, self, X, len(self.base))
 
     @property
     def nbytes(self) -> int:

@@ -11,10 +11,10 @@ import numpy.typing as npt
 from explainers.explanation import Explanation
 from explainers.links import Link
 from explainers.matrix import check_matrix
-from explainers.trees.background import Background, against_rows, explain_against
+from explainers.trees.background import Background, against_rows
 from explainers.trees.compiled import in_threads
 from explainers.trees.nodes import CATEGORIES, ZERO, ZERO_IS_MISSING, Nodes, check_nodes
-from explainers.trees.preparation import prepare
+from explainers.trees.preparation import Preparation, prepare
 from explainers.trees.routes import sum_leaves
 from explainers.trees.steps import Steps, nearest_changes, profiles, steps_of
 from policies.errors import Malformed, Sentence
@@ -96,20 +96,23 @@ class TreeEnsemble:
         The same row gives the same bits alone, among others and with any number of threads.
         """
         X = check_matrix(X, self.feature_names)
+        how: Background | Preparation
         if self.background is not None:
-            background = self.background
-            base, method = background.base, "tree_interventional"
-            contributions = in_threads(
-                lambda rows: explain_against(self.nodes, background, rows, self.n_outputs), X, threads
-            )
+            how, method = self.background, "tree_interventional"
         else:
-            prepared = prepare(self.digest, self.nodes, self.offset, len(self.feature_names))
-            base, method = prepared.base, "tree_path_dependent"
-            contributions = in_threads(lambda rows: prepared.explain(self.nodes, rows), X, threads)
+            how = prepare(self.digest, self.nodes, self.offset, len(self.feature_names))
+            method = "tree_path_dependent"
+        found = how.explain_few(self.nodes, X, self.offset)
+        if found is None:
+            contributions = in_threads(lambda rows: how.explain(self.nodes, rows), X, threads)
+            margins = in_threads(lambda rows: sum_leaves(self.nodes, rows, self.offset), X, threads)
+        else:
+            contributions, margins = found
+        single = self.n_outputs == 1
         return Explanation(
-            contributions=contributions[:, :, 0] if self.n_outputs == 1 else contributions,
-            base=base[0] if self.n_outputs == 1 else base,
-            scores=self._shaped(sum_leaves(self.nodes, X, self.offset)),
+            contributions=contributions[:, :, 0] if single else contributions,
+            base=how.base[0] if single else how.base,
+            scores=margins[:, 0] if single else margins,
             feature_names=self.feature_names,
             unit=self.unit,
             method=method,

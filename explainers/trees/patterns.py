@@ -10,13 +10,13 @@ Tables grow with 2 ** bits, so they serve small models; larger ones are computed
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from explainers.trees.compiled import compiled
-from explainers.trees.nodes import NAN_BY_DEFAULT, Nodes
+from explainers.trees.nodes import Nodes
 from explainers.trees.routes import goes_left
 
 Floats = npt.NDArray[np.float64]
@@ -32,6 +32,9 @@ MOST_BYTES = 48 << 20
 
 BLOCK = 64
 """Rows that are looked up in step."""
+
+FEW = 8
+"""Up to so many rows are looked up one by one."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -108,7 +111,7 @@ class PatternTables:
     """Everything the look-up kernels read.
 
     The splits' own arrays are gathered per place so that a row touches memory in order; `table` holds one line
-    of `group_columns` float32 contributions per pattern.
+    of `group_columns` float32 contributions per pattern, `leaf_value` the leaf for the answers inside a group.
     """
 
     groups: Groups
@@ -120,6 +123,7 @@ class PatternTables:
     node_threshold: Floats
     node_default: npt.NDArray[np.bool_]
     plain: bool
+    leaf_value: Floats
 
     @property
     def nbytes(self) -> int:
@@ -132,6 +136,10 @@ def with_table(nodes: Nodes, groups: Groups, table: npt.NDArray[np.float32]) -> 
     """Return the tables in the form the kernels read."""
     inside = np.maximum(groups.group_node, 0)
     there = groups.group_node >= 0
+    leaf_value = np.zeros((len(groups.group_root), 1 << SPLITS))
+    _leaf_values(
+        nodes.left, nodes.right, nodes.value, groups.group_root, groups.group_node, groups.group_splits, leaf_value
+    )
     return PatternTables(
         groups=groups,
         table=table,
@@ -141,22 +149,55 @@ def with_table(nodes: Nodes, groups: Groups, table: npt.NDArray[np.float32]) -> 
         node_feature=np.where(there, nodes.feature[inside], 0).astype(np.int32),
         node_threshold=np.where(there, nodes.threshold[inside], 0.0),
         node_default=np.where(there, nodes.default_left[inside], False),
-        plain=bool((nodes.rule == NAN_BY_DEFAULT).all()),
+        plain=nodes.plain,
+        leaf_value=leaf_value,
     )
 
 
 def explain_by_tables(nodes: Nodes, tables: PatternTables, X: Floats, n_outputs: int) -> Floats:
     """Return contributions of shape (n_rows, n_features, n_outputs)."""
-    t, g = tables, tables.groups
     out = np.zeros((len(X), X.shape[1], n_outputs))
-    kernel = _look_up_one_by_one if len(X) <= 8 else _look_up_in_blocks
-    kernel(
-        X, nodes.output, nodes.rule, nodes.set_start, nodes.set_words, nodes.listed_left, nodes.sets, t.plain,
+    few, many = cast(Any, _look_up_one_by_one), cast(Any, _look_up_in_blocks)
+    if len(X) <= FEW:
+        few(X, *_shared(nodes, tables), tables.leaf_value, np.zeros((len(X), n_outputs)), out)
+    else:
+        many(X, *_shared(nodes, tables), out)
+    return out
+
+
+def explain_few(nodes: Nodes, tables: PatternTables, X: Floats, offset: Floats) -> tuple[Floats, Floats]:
+    """Return contributions and margins of a few rows in one go: the margins are those of `sum_leaves`."""
+    out = np.zeros((len(X), X.shape[1], len(offset)))
+    margins = np.repeat(offset[None], len(X), axis=0)
+    cast(Any, _look_up_one_by_one)(X, *_shared(nodes, tables), tables.leaf_value, margins, out)
+    return out, margins
+
+
+def _shared(nodes: Nodes, t: PatternTables) -> tuple[Any, ...]:
+    """Return what both kernels read, in their order."""
+    g = t.groups
+    return (
+        nodes.output, nodes.rule, nodes.set_start, nodes.set_words, nodes.listed_left, nodes.sets, t.plain,
         g.upper_start, g.group_start, g.upper_node, g.upper_hang, g.group_hang, g.group_node, g.group_path,
         g.group_splits, g.group_features, g.group_columns, g.table_start, t.table,
-        t.upper_feature, t.upper_threshold, t.upper_default, t.node_feature, t.node_threshold, t.node_default, out,
+        t.upper_feature, t.upper_threshold, t.upper_default, t.node_feature, t.node_threshold, t.node_default,
     )  # fmt: skip
-    return out
+
+
+@compiled()
+def _leaf_values(
+    left: Any, right: Any, value: Any, group_root: Any, group_node: Any, group_splits: Any, out: Any
+) -> None:
+    """Write the leaf of every group for every pattern of answers inside it."""
+    for g in range(len(group_root)):
+        for bits in range(1 << group_splits[g]):
+            node = group_root[g]
+            while left[node] >= 0:
+                k = 0
+                while group_node[g, k] != node:
+                    k += 1
+                node = left[node] if bits >> k & 1 else right[node]
+            out[g, bits] = value[node]
 
 
 @compiled()
@@ -417,6 +458,8 @@ def _look_up_one_by_one(
     node_feature: Any,
     node_threshold: Any,
     node_default: Any,
+    leaf_value: Any,
+    margins: Any,
     out: Any,
 ) -> None:
     most = 1
@@ -477,6 +520,8 @@ def _look_up_one_by_one(
                             set_start[n], set_words[n], listed_left[n], sets,
                         )  # fmt: skip
                         bits |= np.uint64(at) << np.uint64(k)
+                if index == (one << path) - one:  # the row meets the whole path: its leaf is in this group
+                    margins[i, output[tree]] += leaf_value[g, bits]
                 columns = np.uint64(group_columns[g])
                 line = np.uint64(table_start[g]) + (index | (bits << path)) * columns
                 for c in range(columns):

@@ -102,6 +102,13 @@ class TestPathDependent:
             assert all((kernel(ensemble, rows[i : i + 1])[0] == together[i]).all() for i in range(12))
             assert (together[:12] == together[-12:]).all()
 
+    @given(SEEDS)
+    @settings(max_examples=15, deadline=None)
+    def test_a_few_rows_have_the_margins_of_all(self, seed: int) -> None:
+        ensemble, X = a_forest(seed, n_features=7, depth=7, n_outputs=1 + seed % 2)
+        assert (ensemble.explain(X[:5]).scores == ensemble.margins(X)[:5]).all()
+        assert (ensemble.explain(X).scores == ensemble.margins(X)).all()
+
     def test_same_bits_with_threads(self) -> None:
         ensemble, _ = a_forest(3, n_features=7, depth=7)
         X = np.random.default_rng(0).normal(size=(1031, 7))

@@ -82,7 +82,7 @@ def _table_faults(examined: Examined, limits: Limits) -> Iterator[Fault]:
     frame = examined.evaluation
     most = _limit(limits, "most_duplicates")
     doubled = float(_row_hashes(frame).duplicated().mean())
-    if doubled > most:
+    if doubled > most and _tells_cases_apart(frame.drop(columns=_said_by_model(examined))):
         yield Fault(
             column=None,
             kind="duplicates",
@@ -110,6 +110,20 @@ def _table_faults(examined: Examined, limits: Limits) -> Iterator[Fault]:
             ),
         )
     yield from _track_faults(examined, limits)
+
+
+def _said_by_model(examined: Examined) -> list[str]:
+    """Label and prediction: what alone would make any two rows alike."""
+    data = examined.declaration.data
+    return [name for name in (data.label, data.prediction) if name is not None and name in examined.evaluation.columns]
+
+
+def _tells_cases_apart(frame: pd.DataFrame) -> bool:
+    """Whether some column is fine enough that rows alike in everything are copies and no chance."""
+    if frame.shape[1] == 0:
+        return False
+    rows = len(frame) - int(_row_hashes(frame).duplicated().sum())
+    return any(frame[column].nunique() > 0.3 * rows for column in frame.columns)
 
 
 def _row_hashes(frame: pd.DataFrame) -> pd.Series:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,7 +59,10 @@ class Robustness:
     name: str = "robustness"
 
     def run(self, examined: Examined, limits: Limits) -> tuple[Finding, ...]:
-        """Return a finding on noise, one on sensors that fail, one on bias; all probes are groups of the first."""
+        """Return a finding on noise, one on sensors that fail, one on bias; all probes are groups of the first.
+
+        Where no sensor is declared, a guess at what was measured cannot fail a model: a no becomes an open question.
+        """
         bench = _bench(examined)
         if isinstance(bench, Sentence):
             return (Finding(check=self.name, holds=None, n=len(examined), unit="share", says=bench),)
@@ -86,11 +89,12 @@ class Robustness:
             "limit": most_changed,
             "holds": below(shaken.interval, most_changed),
         }
-        return (
+        findings = (
             self._noise_finding(bench, shaken, noise, most_changed, (first, *lines, *biased)),
             self._failure_finding(bench, lines, most_lost),
             *self._bias_finding(bench, biased, most_by_bias, bias),
         )
+        return findings if bench.declared else tuple(_as_a_guess(finding) for finding in findings)
 
     def _noise_finding(
         self, bench: Bench, shaken: Estimate, noise: float, limit: float, groups: tuple[Group, ...]
@@ -277,6 +281,22 @@ def _line(sensor: str, probe: str, changed: float, lost: float | None, limit: fl
         "limit": limit,
         "holds": holds,
     }
+
+
+def _as_a_guess(finding: Finding) -> Finding:
+    """A finding about features nobody declared sensors: it may hold, but it cannot fail."""
+    if finding.holds is not False:
+        return finding
+    return replace(
+        finding,
+        holds=None,
+        groups=tuple({**line, "holds": None if line["holds"] is False else line["holds"]} for line in finding.groups),
+        says=Sentence(
+            en=f"cannot conclude, since no sensor is declared: {finding.says.en}; declare sensor = true where "
+            "it is one",
+            zh=f"未声明传感器，无法得出结论：{finding.says.zh}；请在属于传感器的特征下写明 sensor = true",
+        ),
+    )
 
 
 def _answer(line: Group) -> bool | None:

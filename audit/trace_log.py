@@ -24,6 +24,7 @@ from audit.entries import (
 )
 from audit.evidence import Bundled, bundle_of
 from audit.group_commit import GroupCommit
+from audit.head_memory import HeadMemory
 from audit.key_chain import chain_of, key_of_chain
 from audit.log_reader import LogReader, NoSuchEntry, Tally, Wanted
 from audit.log_tree import StoredTree
@@ -60,6 +61,9 @@ LOOK_SECONDS = 1.0
 
 SIGNING_KEY, PAYLOAD_KEY = "signing.key", "payload.key"
 """Files under `keys` of the data directory: who has the first can speak for the log, who has the second can read it."""
+
+LAST_HEAD = "last-head"
+"""File of the data directory with the newest checkpoint this machine has seen."""
 
 
 class ForeignKey(Unavailable):
@@ -105,6 +109,8 @@ class TraceLog:
     source : str
         Name of this writer; it has its own counter, so that an omission shows.
     retention : Retention
+    head : HeadMemory, optional
+        Remembers the last signed head outside the database, so that a database that was set back is noticed.
 
     Raises
     ------
@@ -121,6 +127,7 @@ class TraceLog:
         clock: Clock,
         source: str,
         retention: Retention | None = None,
+        head: HeadMemory | None = None,
     ) -> None:
         self.database = database
         self.source = source
@@ -135,6 +142,7 @@ class TraceLog:
         self._reading_keys = KeyRing(wrapping)
         self._payloads = PayloadStore(database, self._reading_keys)
         self._tree = StoredTree(database.rows)
+        self._head = head
         self._signing = threading.Lock()
         self._counters: dict[str, int] = {}
         self._tender: _Tender | None = None
@@ -292,6 +300,7 @@ class TraceLog:
         """
         with self._signing:
             size, last = self.size(), self.latest_checkpoint()
+            self._seen_before(size, Findings()).insist()
             if last is not None and last.size == size:
                 return last
             start = last.size if last is not None else 0
@@ -299,7 +308,29 @@ class TraceLog:
             made = sign_checkpoint(self.origin, size, self._root_at(size, last), self._own_key(), self.clock())
             with self.database.writing() as connection:
                 self._insert_checkpoint(connection, made)
+            if self._head is not None:
+                self._head.remember(made)
             return made
+
+    def accept_set_back(self, *, actor: str, reason: str) -> Receipt:
+        """Let the log go on although its newest entries are lost, and say so in an `incident` entry.
+
+        For the officer, after a restore from an older copy. Who holds a newer checkpoint will see two histories,
+        and this entry explains them.
+        """
+        seen, size = None if self._head is None else self._head.remembered(), self.size()
+        said = {"set_back": {"from": None if seen is None else seen.size, "to": size}, "reason": reason}
+        payload = json.dumps(said, ensure_ascii=False, sort_keys=True).encode()
+        receipt = self.append([Draft(kind="incident", payload=payload, actor=actor)])[0]
+        if self._head is not None:
+            root = Frontier.at(self.size(), self._tree).root()
+            self._head.replace(sign_checkpoint(self.origin, self.size(), root, self._own_key()))
+        return receipt
+
+    def _seen_before(self, size: int, found: Findings) -> Findings:
+        for fault in [] if self._head is None else self._head.faults(size, self._tree):
+            found.add(fault.en, fault.zh)
+        return found
 
     def _root_at(self, size: int, last: Checkpoint | None) -> bytes:
         if last is not None and Frontier.at(min(last.size, size), self._tree).root() != last.root:
@@ -339,7 +370,7 @@ class TraceLog:
 
     def recheck(self) -> Findings:
         """Compute the whole log again from its stored bytes, as is due once a day."""
-        return self._recheck().everything()
+        return self._seen_before(self.size(), self._recheck().everything())
 
     def _recheck(self) -> Recheck:
         return Recheck(self.database, self._payloads, self.key_chain())
@@ -521,6 +552,7 @@ def open_log(
         clock=clock,
         source=source,
         retention=retention,
+        head=HeadMemory(data_directory / LAST_HEAD),
     )
     if tend:
         log.tend()

@@ -274,6 +274,49 @@ class TestCheckpoint:
         assert sqlite_log.latest_checkpoint() is None
 
 
+class TestSetBack:
+    def test_a_log_that_lost_its_end_with_its_checkpoints_signs_nothing(
+        self, sqlite_database: Database, opens_log: OpensLog
+    ) -> None:
+        log = opens_log(sqlite_database)
+        set_back(log)
+        log = opens_log(sqlite_database)
+        sentence = "the log holds 5 entries, this machine has seen it signed with 8"
+        assert log.recheck().faults[0].en.startswith(sentence)
+        with pytest.raises(LogTampered, match=sentence):
+            log.checkpoint()
+
+    def test_nor_does_one_that_grew_again(self, sqlite_database: Database, opens_log: OpensLog) -> None:
+        set_back(opens_log(sqlite_database))
+        log = opens_log(sqlite_database)
+        log.append([a_decision()] * 9)
+        with pytest.raises(LogTampered, match="the first 8 entries are not those this machine has seen signed"):
+            log.checkpoint()
+
+    def test_the_officer_may_accept_the_loss(self, sqlite_database: Database, opens_log: OpensLog) -> None:
+        set_back(opens_log(sqlite_database))
+        log = opens_log(sqlite_database)
+        receipt = log.accept_set_back(actor="officer", reason="restored after the fire")
+        assert log.entry(receipt.id).kind == "incident"
+        assert log.checkpoint().size == 6
+        assert log.recheck().faults == []
+
+
+def set_back(log: TraceLog) -> None:
+    """Sign five entries, then eight; cut the last three off with their checkpoint, as an older copy would."""
+    log.append([a_decision()] * 5)
+    log.checkpoint()
+    log.append([a_decision()] * 3)
+    log.checkpoint()
+    with log.database.writing() as connection:
+        for table in ("log_payloads", "log_entries", "log_checkpoints", "log_payload_keys"):
+            connection.exec_driver_sql(f"DROP TRIGGER {table}_stay")
+        connection.exec_driver_sql("DELETE FROM log_checkpoints WHERE size = 8")
+        connection.exec_driver_sql("DELETE FROM log_payloads WHERE entry > 4")
+        connection.exec_driver_sql("DELETE FROM log_entries WHERE number > 4")
+        connection.exec_driver_sql("UPDATE log_sources SET counter = 5")
+
+
 class TestHandIn:
     def test_it_keeps_the_sources_own_count(self, log: TraceLog) -> None:
         log.hand_in("edge-7", 1, [a_decision(), a_decision()])

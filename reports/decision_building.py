@@ -12,6 +12,7 @@ from explainers.boundary import DecisionMap, FlipPoint
 from explainers.counterfactual import Counterfactual
 from policies.declaration import Declaration, Protective
 from policies.errors import Sentence
+from policies.feature_caps import caps_for
 from policies.rulebook import Rulebook
 from reports.charts.contours import contour
 from reports.decision_figures import (
@@ -48,7 +49,8 @@ def decision_figures(
     threshold_margin : float, optional
         The threshold in the unit in which contributions add up, so that it can be drawn beside them.
     plane : DecisionMap, optional
-        Scores over two leading features, in the unit of the threshold.
+        Scores over two leading features, in the unit of the threshold. Left out where data cover less than a
+        quarter of either axis: a yes-or-no feature has two places and nothing between them.
     change : Counterfactual, optional
         The smallest change that flips the verdict; None when there is none within the ranges.
     searched : bool
@@ -79,13 +81,10 @@ def decision_figures(
         contributions=_contributions(trace, declaration, alarms_above),
         clipped=clipped,
         score_before_clip=exactly(trace.score) if clipped else None,
-        cap_shares=tuple(
-            CapShare(feature=name, label=_label(declaration, name), share=Reading(low=share, high=share))
-            for name, share in trace.cap_shares.items()
-        ),
+        cap_shares=_cap_shares(trace, declaration, rulebook),
         model_alarms=(trace.score >= trace.threshold) == alarms_above,
         flips=tuple(_flip(point, declaration) for point in flips),
-        plane=None if plane is None else _plane(plane, declaration),
+        plane=None if plane is None or not _fills_a_plane(plane) else _plane(plane, declaration),
         changes=() if change is None else _changes(change, declaration),
         searched=searched,
         flags=trace.flags,
@@ -104,6 +103,22 @@ def _margin(trace: DecisionTrace) -> float:
     if trace.capped_contributions is None:
         return trace.margin
     return trace.base + float(np.sum(trace.capped_contributions, dtype=np.float64))
+
+
+def _cap_shares(trace: DecisionTrace, declaration: Declaration, rulebook: Rulebook) -> tuple[CapShare, ...]:
+    """Return the shares of capped features; their caps only where the rulebook is the one that was in force."""
+    in_force = trace.rulebook_digest == rulebook.digest
+    caps = caps_for(trace.feature_names, rulebook.caps, declaration).caps if in_force else {}
+    return tuple(
+        CapShare(
+            feature=name,
+            label=_label(declaration, name),
+            share=Reading(low=share, high=share),
+            cap=caps.get(name),
+            above=share > caps.get(name, 1.0),
+        )
+        for name, share in trace.cap_shares.items()
+    )
 
 
 def _label(declaration: Declaration, name: str) -> Sentence:
@@ -151,6 +166,15 @@ def _flip(point: FlipPoint, declaration: Declaration) -> FlipFigure:
         value=exactly(point.value),
         flips_at=exactly(point.flips_at),
     )
+
+
+LEAST_COVER = 0.25
+
+
+def _fills_a_plane(found: DecisionMap) -> bool:
+    """Whether data lie on enough of both axes for a plane to mean something."""
+    supported = np.asarray(found.supported, dtype=np.bool_)
+    return all(supported.any(axis=axis).mean() >= LEAST_COVER for axis in (0, 1))
 
 
 def _plane(found: DecisionMap, declaration: Declaration) -> PlaneFigure:

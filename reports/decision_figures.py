@@ -86,11 +86,13 @@ class ChangeFigure:
 
 @dataclass(frozen=True, kw_only=True)
 class CapShare:
-    """How much a capped feature carried before it was clipped."""
+    """How much a capped feature carried before it was clipped, and its cap; None when the rulebook has moved on."""
 
     feature: str
     label: Sentence
     share: Reading
+    cap: float | None = None
+    above: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

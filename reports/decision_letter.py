@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from reports.charts import Drawing, Flip, Plane, ShareStep, Step, decision_plane, flip_lines, share_bars, waterfall
-from reports.decision_figures import ContributionFigure, DecisionFigures, PlaneFigure, View
+from reports.decision_figures import CapShare, ContributionFigure, DecisionFigures, PlaneFigure, View
 from reports.pdf import Cover, Pages
 from reports.readings import Reading
 from reports.wording import Language, as_number, as_percent, name_of, say
@@ -153,10 +153,8 @@ def _clip(pages: Pages, figures: DecisionFigures) -> None:
     if not figures.cap_shares:
         return
     language = pages.language
-    shares = say(language, "list.comma").join(
-        say(language, "clip.share", name=each.label, share=share_words(each.share, language))
-        for each in figures.cap_shares
-    )
+    exceeded = [each for each in figures.cap_shares if each.above] or list(figures.cap_shares)
+    shares = say(language, "list.comma").join(_cap_words(each, language) for each in exceeded)
     if "handed_over" in figures.flags:
         pages.note(say(language, "clip.handed_over"), say(language, "clip.shares_were", shares=shares), tone="fails")
     elif not figures.clipped:
@@ -166,6 +164,13 @@ def _clip(pages: Pages, figures: DecisionFigures) -> None:
     else:
         before, after = (reading_words(each, language) for each in (figures.score_before_clip, figures.score))
         pages.note(say(language, "clip.text", shares=shares, before=before, after=after), tone="fails")
+
+
+def _cap_words(cap: CapShare, language: Language) -> str:
+    share = share_words(cap.share, language)
+    if cap.cap is None:
+        return say(language, "clip.share", name=cap.label, share=share)
+    return say(language, "clip.share_and_cap", name=cap.label, share=share, cap=cap.cap)
 
 
 def _boundary(pages: Pages, figures: DecisionFigures) -> None:

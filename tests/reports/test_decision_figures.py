@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
 import pytest
 
 from reports.readings import Reading
-from tests.reports.factories import a_declaration, a_trace, some_decision_figures
+from tests.reports.factories import a_declaration, a_map, a_trace, some_decision_figures
 
 
 class TestDecisionFigures:
@@ -66,6 +67,26 @@ class TestDecisionFigures:
     def test_json_can_be_written_for_every_view(self) -> None:
         for view in ("employee", "reviewer", "regulator"):
             assert json.loads(json.dumps(some_decision_figures().for_view(view).as_json()))["view"] == view
+
+
+class TestPlane:
+    def test_a_yes_or_no_feature_spans_no_plane(self) -> None:
+        found = a_map()
+        two_places = np.zeros_like(found.supported)
+        two_places[:, [0, 1, -2, -1]] = True
+        assert some_decision_figures(plane=replace(found, supported=two_places)).plane is None
+        assert some_decision_figures(plane=replace(found, supported=two_places.T)).plane is None
+
+    def test_without_data_there_is_no_plane(self) -> None:
+        found = a_map()
+        assert some_decision_figures(plane=replace(found, supported=np.zeros_like(found.supported))).plane is None
+
+    def test_the_boundary_lies_where_the_score_crosses_the_threshold(self) -> None:
+        plane = some_decision_figures().plane
+        assert plane is not None
+        points = np.array([point for line in plane.boundary for point in line])
+        margin = 0.9 * (points[:, 0] - 2.4) - (points[:, 1] - 700) / 420
+        assert 1 / (1 + np.exp(-margin)) == pytest.approx(plane.threshold, abs=0.01)
 
 
 EXACT = {412.0, 0.722, 0.745, 0.134, 0.91, 0.62, -0.33, -0.71, 905.0, 71.0}

@@ -96,7 +96,7 @@ class TestEmployee:
         assert squeezed("Kind of injury: from 3–4 to 1–2") in text
 
     def test_the_clip_is_told_without_scores(self) -> None:
-        assert squeezed("personal features weighed more than the rulebook allows: Age 10%–20%, Sex 0%–10%") in letter(
+        assert squeezed("personal features weighed more than the rulebook allows: Age 10%–20% (cap 10%).") in letter(
             "employee"
         )
 
@@ -148,7 +148,11 @@ class TestCases:
 
     def test_caps_that_were_kept(self) -> None:
         trace = a_trace(capped_contributions=None, capped_score=None, cap_shares={"age": 0.04}, flags=())
-        assert squeezed("Personal features stayed within their caps: Age 4.0%.") in letter(trace=trace)
+        assert squeezed("Personal features stayed within their caps: Age 4.0% (cap 10%).") in letter(trace=trace)
+
+    def test_caps_of_a_rulebook_that_has_moved_on_are_not_shown(self) -> None:
+        trace = a_trace(rulebook_digest="0" * 64)
+        assert squeezed("than the rulebook allows: Age 13.4%, Sex 2.0%.") in letter(trace=trace)
 
     def test_sampled_contributions_say_that_they_are_estimates(self) -> None:
         assert squeezed("estimated by sampling (permutation)") in letter(trace=a_trace(method="permutation"))

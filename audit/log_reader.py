@@ -74,7 +74,7 @@ class Wanted:
             ("e.time >= ?", None if self.since is None else microseconds_of(self.since)),
             ("e.time < ?", None if self.until is None else microseconds_of(self.until)),
             ("e.subject = ?", self.subject),
-            ("' ' || e.flags || ' ' LIKE ?", None if self.flag is None else f"% {self.flag} %"),
+            ("' ' || e.flags || ' ' LIKE ? ESCAPE '#'", None if self.flag is None else f"% {_literal(self.flag)} %"),
             ("c.site = ?", self.site),
             ("e.verdict = ?", self.verdict),
         ]
@@ -216,6 +216,11 @@ def _shared(
 ) -> tuple[Context, HeaderForm]:
     context = Context(source, model, version, _hex(artifact), _hex(rulebook), site)
     return context, HeaderForm(context, kind)
+
+
+def _literal(word: str) -> str:
+    """Return a word for LIKE in which no letter is a wildcard."""
+    return word.replace("#", "##").replace("%", "#%").replace("_", "#_")
 
 
 def _hex(raw: bytes | None) -> str | None:

@@ -470,6 +470,11 @@ class TraceLog:
         if self._tender is None:
             self._tender = _Tender(self)
 
+    @property
+    def trouble(self) -> Exception | None:
+        """Why the background could not sign a checkpoint the last time it tried; None when all is well."""
+        return None if self._tender is None else self._tender.wrong
+
     def close(self) -> None:
         """Sign what waits, stop the background thread and give the connection up."""
         if self._tender is not None:

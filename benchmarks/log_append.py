@@ -168,7 +168,7 @@ def bytes_per_trace(database: Database, folder: Path, size: int) -> float:
         database.rows("PRAGMA wal_checkpoint(TRUNCATE)")
         return (folder / "log.db").stat().st_size / size
     rows = database.rows(
-        "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname LIKE 'log#_%' ESCAPE '#'"
+        "SELECT sum(pg_total_relation_size(oid)) FROM pg_class WHERE relkind = 'r' AND relname LIKE ?", "log_%"
     )
     return float(rows[0][0]) / size
 

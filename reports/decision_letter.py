@@ -11,6 +11,9 @@ from reports.wording import Language, as_number, as_percent, name_of, say
 LEADING = 5
 """How many contributions a letter names; the others are drawn as one."""
 
+NOTED = ("review_required", "permit_lapsed", "replay_clock")
+"""Marks of a decision that its reader must know before all else."""
+
 SAMPLED = ("permutation", "kernel", "shap_fallback")
 
 
@@ -111,6 +114,9 @@ def _decided(pages: Pages, figures: DecisionFigures) -> None:
         pages.write(
             say(language, "decided.score", score=reading_words(figures.score, language), threshold=figures.threshold)
         )
+    for flag in NOTED:
+        if flag in figures.flags:
+            pages.note(say(language, f"decided.{flag}"), tone="open")
     overrides = [review for review in figures.reviews if review.kind == "override"]
     if overrides:
         pages.note(say(language, "decided.overridden", time=overrides[-1].time), tone="fails")
@@ -155,7 +161,9 @@ def _clip(pages: Pages, figures: DecisionFigures) -> None:
     language = pages.language
     exceeded = [each for each in figures.cap_shares if each.above] or list(figures.cap_shares)
     shares = say(language, "list.comma").join(_cap_words(each, language) for each in exceeded)
-    if "handed_over" in figures.flags:
+    if "clip_kept_alarm" in figures.flags:
+        pages.note(say(language, "clip.kept_alarm", shares=shares), tone="fails")
+    elif "handed_over" in figures.flags:
         pages.note(say(language, "clip.handed_over"), say(language, "clip.shares_were", shares=shares), tone="fails")
     elif not figures.clipped:
         pages.write(say(language, "clip.measured", shares=shares), "small")
@@ -249,7 +257,8 @@ def _proof(pages: Pages, figures: DecisionFigures) -> None:
     ]
     if figures.view != "employee":
         facts += [("caller", figures.caller), ("method", figures.method)]
-        facts += [("flags", say(language, "list.comma").join(figures.flags))] if figures.flags else []
+        flags = [name_of(language, "flag", flag) for flag in figures.flags]
+        facts += [("flags", say(language, "list.comma").join(flags))] if flags else []
     if figures.view == "regulator" and figures.subject:
         facts.append(("subject", figures.subject))
     pages.facts([(say(language, f"proof.{key}"), value) for key, value in facts])

@@ -146,6 +146,20 @@ class TestCases:
         trace = a_trace(flags=("handed_over",), capped_contributions=None, capped_score=None)
         assert squeezed("so the decision was handed over to a person") in letter(trace=trace)
 
+    def test_an_alarm_that_the_clip_would_clear_stands(self, view: View) -> None:
+        text = letter(view, trace=a_trace(capped_score=0.40, flags=("capped", "clip_kept_alarm", "handed_over")))
+        assert squeezed("so the alarm stands and a person was called") in text
+        assert squeezed("the decision was handed over to a person") not in text
+
+    @pytest.mark.parametrize("flag", ["review_required", "permit_lapsed", "replay_clock"])
+    def test_marks_that_matter_are_said(self, flag: str, language: Language) -> None:
+        assert squeezed(say(language, f"decided.{flag}")) in letter("employee", language, trace=a_trace(flags=(flag,)))
+
+    def test_marks_are_said_in_words(self) -> None:
+        assert squeezed("Marks clipped to a cap, made_tomorrow") in letter(
+            trace=a_trace(flags=("capped", "made_tomorrow"))
+        )
+
     def test_caps_that_were_kept(self) -> None:
         trace = a_trace(capped_contributions=None, capped_score=None, cap_shares={"age": 0.04}, flags=())
         assert squeezed("Personal features stayed within their caps: Age 4.0% (cap 10%).") in letter(trace=trace)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import shutil
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +14,12 @@ from model_registry.deferred_store import DeferredStore
 from model_registry.memory_store import MemoryStore
 from model_registry.mlflow_store import MlflowStore, embedded_store
 from model_registry.store import ModelStore
+
+with warnings.catch_warnings():
+    # when its flavours are first imported, MLflow warns of a type hint of its own; the tests write models with them
+    warnings.filterwarnings("ignore", message=".*Any type hint is inferred as AnyType", category=UserWarning)
+    for flavour in ("lightgbm", "pyfunc", "sklearn", "xgboost"):
+        importlib.import_module(f"mlflow.{flavour}")
 
 
 @pytest.fixture(scope="session")

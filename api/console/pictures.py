@@ -30,7 +30,10 @@ from reports.model_figures import GroupFigure, ModelFigures
 from reports.wording import Language, name_of, say
 
 WIDE, PAIRED, NARROW = 440.0, 270.0, 216.0
-"""Widths in points: alone, beside another picture, on a phone. A page shows them enlarged about one and a half times, so that 8 points read as 12 pixels."""
+"""Widths in points: alone, beside another picture, on a phone.
+
+A page shows them enlarged about one and a half times, so that 8 points read as 12 pixels.
+"""
 
 SHOWN = 8
 """How many features a picture names; the table beside it names all."""

@@ -31,7 +31,7 @@ DECIDED = 60
 EVALUATED = 400
 SCRIPT = "<script>alert(1)</script>"
 IMAGE = "<img src=x onerror=alert(1)>"
-QUOTED = "x\" onmouseover=\"alert(1)' &amp;"
+QUOTED = 'x" onmouseover="alert(1)\' &amp;'
 
 PEOPLE: tuple[tuple[str, Role, dict[str, str]], ...] = (
     ("lin", Role.ML_ENGINEER, {}),

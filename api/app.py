@@ -50,8 +50,8 @@ class BodyLimit:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with its body counted."""
-        size = 0
+        """Pass a request on with its body counted; what is said about one that was cut off is 413."""
+        size, started = 0, False
 
         async def counted() -> Message:
             nonlocal size
@@ -61,7 +61,24 @@ class BodyLimit:
                 raise HTTPException(413, TOO_LARGE)
             return message
 
-        await self._app(scope, counted, send)
+        async def passed_on(message: Message) -> None:
+            nonlocal started
+            if size <= LARGEST_BODY:
+                started = True
+                await send(message)
+
+        try:
+            await self._app(scope, counted, passed_on)
+        except Exception:
+            if size <= LARGEST_BODY:
+                raise
+        if size > LARGEST_BODY and not started:
+            await _too_large()(scope, receive, send)
+
+
+def _too_large() -> Response:
+    document = {"type": "about:blank", "title": "too large", "status": 413, "detail": TOO_LARGE}
+    return JSONResponse(document, 413, HEADERS, media_type=PROBLEM)
 
 
 def create_app(service: Service, before_close: Callable[[], None] = lambda: None) -> FastAPI:
@@ -138,8 +155,7 @@ def _guard(app: FastAPI) -> None:
     async def headers_and_size(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
         size = request.headers.get("content-length", "0")
         if not (size.isascii() and size.isdigit()) or int(size) > LARGEST_BODY:
-            document = {"type": "about:blank", "title": "too large", "status": 413, "detail": TOO_LARGE}
-            response: Response = JSONResponse(document, 413, media_type=PROBLEM)
+            response = _too_large()
         else:
             response = await go_on(request)
         for name, value in HEADERS.items():

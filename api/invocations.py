@@ -91,14 +91,35 @@ def status_of_answer(answer: dict[str, Any]) -> int:
 
 def _rows(form: str, value: Any) -> pd.DataFrame | np.ndarray[Any, Any]:
     if form == "dataframe_split":
-        return pd.DataFrame(value["data"], columns=value["columns"])
+        return _split(value["columns"], value["data"])
     if form == "dataframe_records":
         return _records(value)
     if isinstance(value, dict):
         return pd.DataFrame(value)
     if value and isinstance(value[0], dict):
         return _records(value)
-    return np.array([[np.nan if cell is None else cell for cell in row] for row in value], dtype=np.float64)
+    return np.array([[_number(cell) for cell in _listed(row)] for row in _listed(value)], dtype=np.float64)
+
+
+def _split(columns: Any, data: Any) -> pd.DataFrame:
+    # pandas would fill up rows that are too short, and decide on readings nobody sent
+    if any(len(_listed(row)) != len(_listed(columns)) for row in _listed(data)):
+        raise ValueError(f"every row needs {len(columns)} values, one per column")
+    return pd.DataFrame(data, columns=columns)
+
+
+def _listed(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"a list is expected, found {type(value).__name__}")
+    return value
+
+
+def _number(cell: Any) -> float:
+    if cell is None:
+        return float("nan")
+    if isinstance(cell, bool) or not isinstance(cell, int | float):
+        raise TypeError(f"a number or null is expected, found {cell!r}")
+    return float(cell)
 
 
 def _records(value: Any) -> pd.DataFrame:

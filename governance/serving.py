@@ -25,7 +25,7 @@ from governance.submissions import SubmissionBook, SubmissionRecord
 from model_registry.version import ArtifactAltered, ArtifactGone
 from policies.declaration import DataPart
 from policies.deidentification import plan_for
-from policies.errors import Fault, Malformed, Refused, Sentence, Unavailable
+from policies.errors import Fault, Malformed, Refused, Sentence, Unavailable, refuse_all
 from policies.feature_caps import caps_for
 from policies.permitted_use import PurposeRefused, require_permitted
 from policies.roles import Action, Person, require
@@ -135,7 +135,8 @@ class Serving:
             X = X.matrix if X.names == features else pd.DataFrame(X.matrix, columns=list(X.names))
         if isinstance(X, pd.DataFrame):
             X, subjects = _without_context(X, data, features, subjects)
-        matrix = as_matrix(X, features)
+            _require_numbers(X, features, served.predictor)
+        matrix = as_matrix(X, features, _categories(served.predictor))
         rows = len(matrix)
         _require_length("subjects", subjects, rows)
         _require_length("times", times, rows)
@@ -343,6 +344,32 @@ def _without_context(
     declared = {data.label, data.prediction, data.time, data.subject, *data.groups, *data.labels_by.values()}
     beside = [column for column in frame.columns if column in declared and column not in features]
     return frame.drop(columns=beside), subjects
+
+
+def _categories(predictor: Predictor) -> Sequence[tuple[int, tuple[object, ...]]]:
+    """Return the labels that stand for their position, as at the check; most models have none."""
+    found: Sequence[tuple[int, tuple[object, ...]]] = getattr(predictor, "categories", ())
+    return found
+
+
+def _require_numbers(frame: pd.DataFrame, features: Sequence[str], predictor: Predictor) -> None:
+    """Raise Malformed for text and yes/no where a number is expected: '1,5' or true may mean anything."""
+    if not frame.columns.is_unique:
+        return
+    labelled = {features[place] for place, _ in _categories(predictor)}
+    faults = []
+    for name in features:
+        if name in labelled or name not in frame.columns or frame[name].dtype.kind in "iuf":
+            continue
+        strange = next((value for value in frame[name].tolist() if isinstance(value, str | bool | np.bool_)), None)
+        if strange is not None:
+            faults.append(
+                Sentence(
+                    en=f"'{name}' holds {strange!r}; expected a number, or null for a missing reading",
+                    zh=f"“{name}”中含有 {strange!r}，应为数字，缺失读数请用 null",
+                )
+            )
+    refuse_all(faults)
 
 
 def _absent(subject: object) -> bool:

@@ -1,0 +1,76 @@
+"""One house behind all doors, with people of every role at every site, made once in a session."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from argon2 import PasswordHasher
+from starlette.testclient import TestClient
+
+from api.app import create_app
+from policies.roles import Person, Role
+from tests.governance.factories import SENSORS, SITE, House, rows
+
+ELSEWHERE = "plant-08"
+SCOPES = {"everywhere": None, "here": SITE, "elsewhere": ELSEWHERE}
+ABSENT = "00000000-0000-7000-8000-000000000000"
+
+
+@dataclass
+class Doors:
+    """The HTTP door of a house, its people's tokens, and things to ask for."""
+
+    house: House
+    client: TestClient
+    tokens: dict[tuple[Role, str], str]
+    people: dict[tuple[Role, str], Person]
+    decision: str
+    submission: str
+
+    def ask(self, method: str, path: str, role: Role | None, scope: str = "everywhere", **options: Any) -> Any:
+        """Ask as somebody, or as nobody."""
+        headers = dict(options.pop("headers", {}))
+        if role is not None:
+            headers["Authorization"] = f"Bearer {self.tokens[role, scope]}"
+        return self.client.request(method, path, headers=headers, **options)
+
+
+def open_doors(house: House) -> Doors:
+    """Fill a house and open its HTTP door."""
+    service = house.service
+    service.people._hasher = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1)  # tests sign in often
+    tokens, people = {}, {}
+    for role in Role:
+        for scope, site in SCOPES.items():
+            subject = "w-1" if role is Role.EMPLOYEE else None
+            made = service.people.add(f"{role.value}-{scope}", role, site=site, subject=subject)
+            tokens[role, scope] = made.token
+            people[role, scope] = replace(service.people.by_token(made.token))
+    house.approved()
+    frame = rows(3, seed=9)[list(SENSORS)]
+    decisions = house.decide(X=frame, subjects=["w-1", "w-2", None]).decisions
+    submission = house.submitted(name="gas-peak", seed=3).id
+    client = TestClient(create_app(service), raise_server_exceptions=False)
+    return Doors(house, client, tokens, people, decisions[0].id, submission)
+
+
+def rows_of(n: int = 2, **columns: Any) -> dict[str, Any]:
+    """Rows as plant systems send them."""
+    frame = rows(n, seed=9)[list(SENSORS)].assign(**columns)
+    return {"dataframe_split": {"columns": list(frame.columns), "data": frame.to_numpy().tolist()}}
+
+
+def a_bundle(doors: Doors, folder: Path) -> Path:
+    """An evidence bundle as a file."""
+    file = folder / "bundle.json"
+    file.write_text(json.dumps(doors.house.service.telling.evidence(doors.decision)), encoding="utf-8")
+    return file
+
+
+def let_tokens_be_forgotten() -> None:
+    """Wait until the lean road has forgotten whose token it saw."""
+    time.sleep(1.05)

@@ -1,0 +1,182 @@
+"""Role x address x object over the whole route table: no wrong allow, and foreign cannot be told from absent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from policies.roles import Role
+from tests.api.doors import ABSENT, SCOPES, Doors, rows_of
+
+EVERYONE = frozenset(Role)
+READS_SUBMISSIONS = frozenset({Role.ML_ENGINEER, Role.DSO, Role.COMMITTEE, Role.REGULATOR})
+READS_DECISIONS = frozenset({Role.DSO, Role.COMMITTEE, Role.REVIEWER, Role.REGULATOR})
+READS_OWN = READS_DECISIONS | {Role.EMPLOYEE}
+
+
+@dataclass(frozen=True)
+class Expected:
+    """Who may use an address, and what it is about. `public` needs nobody."""
+
+    roles: frozenset[Role] = EVERYONE
+    about: str | None = None
+    body: dict[str, Any] = field(default_factory=dict)
+    public: bool = False
+
+
+PUBLIC = Expected(public=True)
+NO_REASON = {"reason": ""}
+DECISION = "/v1/decisions/{decision}"
+
+TABLE: dict[tuple[str, str], Expected] = {
+    ("get", "/v2"): PUBLIC,
+    ("get", "/v2/health/live"): PUBLIC,
+    ("get", "/v2/health/ready"): PUBLIC,
+    ("get", "/v1/log/checkpoint"): PUBLIC,
+    ("get", "/v1/log/consistency"): PUBLIC,
+    ("get", "/v1/reports"): PUBLIC,
+    ("get", "/v1/reports/{model}/{version}.pdf"): PUBLIC,
+    ("get", "/v1/reports/{model}/{version}.json"): PUBLIC,
+    ("get", "/v1/rulebook"): PUBLIC,
+    ("get", "/v1/submissions"): Expected(READS_SUBMISSIONS),
+    ("post", "/v1/submissions"): Expected(frozenset({Role.ML_ENGINEER})),
+    ("get", "/v1/submissions/{submission}"): Expected(READS_SUBMISSIONS, "submission"),
+    ("get", "/v1/submissions/{submission}/findings"): Expected(READS_SUBMISSIONS, "submission"),
+    ("post", "/v1/submissions/{submission}/verdict"): Expected(
+        frozenset({Role.DSO, Role.COMMITTEE}), "submission", {"verdict": "return", "reason": ""}
+    ),
+    ("post", "/v1/models/{name}/invocations"): Expected(frozenset({Role.SERVICE, Role.TESTER}), "name", rows_of()),
+    ("post", "/v1/models/{name}/suspend"): Expected(frozenset({Role.DSO}), "name", NO_REASON),
+    ("post", "/v1/models/{name}/resume"): Expected(frozenset({Role.DSO}), "name", NO_REASON),
+    ("get", "/v1/decisions"): Expected(READS_OWN),
+    ("get", DECISION): Expected(READS_OWN, "decision"),
+    ("get", f"{DECISION}/explanation"): Expected(READS_OWN, "decision"),
+    ("get", f"{DECISION}/boundary.svg"): Expected(READS_OWN, "decision"),
+    ("get", f"{DECISION}/letter.pdf"): Expected(READS_OWN, "decision"),
+    ("get", f"{DECISION}/replay"): Expected(READS_DECISIONS, "decision"),
+    ("get", f"{DECISION}/evidence"): Expected(frozenset({Role.DSO, Role.REGULATOR}), "decision"),
+    ("post", f"{DECISION}/reviews"): Expected(
+        frozenset({Role.DSO, Role.REVIEWER}), "decision", {"judgement": "confirm", "reason": ""}
+    ),
+    ("post", f"{DECISION}/appeals"): Expected(frozenset({Role.EMPLOYEE}), "decision", NO_REASON),
+    ("get", "/v1/log/proof/{decision}"): Expected(READS_DECISIONS, "decision"),
+}
+"""Every address. A body that passes role and scope and then fails for its empty reason changes nothing."""
+
+
+def table_of(doors: Doors) -> set[tuple[str, str]]:
+    """The routes the application really has."""
+    paths = doors.client.app.openapi()["paths"]  # type: ignore[attr-defined]
+    return {(method, path) for path, methods in paths.items() for method in methods}
+
+
+def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | None, scope: str, absent: bool) -> Any:
+    """Ask for the object that is there, or for one that is not."""
+    there = {"decision": doors.decision, "submission": doors.submission, "name": "gas-leak"}
+    model = {"model": "gas-leak", "version": "1"}
+    if absent and expected.about:
+        there[expected.about] = "gas-leek" if expected.about == "name" else ABSENT
+    url = path.format(**there, **model)
+    options: dict[str, Any] = {"json": expected.body} if expected.body else {}
+    options["headers"] = {"X-Mingjing-Purpose": "risk_intervention"}
+    if (method, path) == ("post", "/v1/submissions"):
+        options["files"] = {"file": ("x.zip", b"no zip")}
+    if path == "/v1/log/consistency":
+        options["params"] = {"from": 0, "to": 1}
+    return doors.ask(method, url, role, scope, **options)
+
+
+def what_is_said(answer: Any, *ids: str) -> Any:
+    """Everything a caller can tell two answers apart by, with the ids he sent himself taken out."""
+    text = answer.text
+    for id in ids:
+        text = text.replace(id, "X")
+    return answer.status_code, text, sorted(answer.headers.keys() - {"content-length"})
+
+
+class TestTable:
+    def test_says_something_about_every_route(self, doors: Doors) -> None:
+        assert table_of(doors) == set(TABLE)
+
+
+@pytest.mark.parametrize(("method", "path"), TABLE, ids=lambda part: part)
+class TestMatrix:
+    def test_nobody_gets_in_where_somebody_is_asked_for(self, doors: Doors, method: str, path: str) -> None:
+        expected = TABLE[method, path]
+        answer = call(doors, method, path, expected, None, "", absent=False)
+        if expected.public:
+            assert answer.status_code == 200
+        else:
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == "Bearer"
+
+    def test_every_role_at_every_site(self, doors: Doors, method: str, path: str) -> None:
+        expected = TABLE[method, path]
+        wrong = []
+        for role in Role if not expected.public else [Role.ADMIN]:
+            for scope in SCOPES:
+                present = call(doors, method, path, expected, role, scope, absent=False)
+                absent = call(doors, method, path, expected, role, scope, absent=True) if expected.about else None
+                place = (role.value, scope, present.status_code)
+                if present.status_code >= 500:
+                    wrong.append(("broke", *place))
+                elif role not in expected.roles:
+                    if present.status_code != 403:
+                        wrong.append(("allowed", *place))
+                    elif absent is not None and what_is_said(present) != what_is_said(absent):
+                        wrong.append(("told", *place))
+                elif expected.about and scope == "elsewhere":
+                    ids = (doors.decision, doors.submission, "gas-leak", "gas-leek", ABSENT)
+                    if present.status_code != 404:
+                        wrong.append(("foreign", *place))
+                    elif absent is None or what_is_said(present, *ids) != what_is_said(absent, *ids):
+                        wrong.append(("told apart", *place))
+                elif present.status_code in (401, 403, 404):
+                    wrong.append(("kept out", *place, present.text))
+                elif absent is not None and absent.status_code != 404:
+                    wrong.append(("absent", *place, absent.status_code))
+        assert wrong == []
+
+
+class TestLists:
+    @pytest.mark.parametrize("role", sorted(READS_DECISIONS))
+    def test_of_decisions_hold_only_what_is_in_scope(self, doors: Doors, role: Role) -> None:
+        assert doors.ask("get", "/v1/decisions", role, "here").json()["decisions"]
+        assert doors.ask("get", "/v1/decisions", role, "elsewhere").json() == {"decisions": [], "next": None}
+
+    @pytest.mark.parametrize("role", sorted(READS_SUBMISSIONS))
+    def test_of_submissions_hold_only_what_is_in_scope(self, doors: Doors, role: Role) -> None:
+        assert doors.ask("get", "/v1/submissions", role, "here").json()["submissions"]
+        assert doors.ask("get", "/v1/submissions", role, "elsewhere").json() == {"submissions": [], "next": None}
+
+    def test_of_an_employee_hold_his_own(self, doors: Doors) -> None:
+        own = doors.ask("get", "/v1/decisions", Role.EMPLOYEE, "here").json()["decisions"]
+        assert [line["id"] for line in own] == [doors.decision]
+        assert own[0]["score"] is None
+
+    def test_an_employee_cannot_ask_for_somebody_else(self, doors: Doors) -> None:
+        other = doors.house.service.serving.pseudonym_of("w-2")
+        own = doors.ask("get", "/v1/decisions", Role.EMPLOYEE, params={"subject": other}).json()["decisions"]
+        assert [line["id"] for line in own] == [doors.decision]
+
+
+class TestOwnDecisions:
+    @pytest.mark.parametrize("what", ["", "/explanation", "/letter.pdf", "/boundary.svg"])
+    def test_somebody_elses_looks_absent(self, doors: Doors, what: str) -> None:
+        lines = doors.ask("get", "/v1/decisions", Role.DSO).json()["decisions"]
+        foreign = [line["id"] for line in lines if line["id"] != doors.decision]
+        assert len(foreign) >= 2
+        for id in foreign:
+            theirs = doors.ask("get", f"/v1/decisions/{id}{what}", Role.EMPLOYEE)
+            none = doors.ask("get", f"/v1/decisions/{ABSENT}{what}", Role.EMPLOYEE)
+            assert theirs.status_code == 404
+            assert what_is_said(theirs, id) == what_is_said(none, ABSENT)
+
+    def test_every_look_is_logged(self, doors: Doors) -> None:
+        before = len(doors.house.service.log.search(kind="access", limit=1000).entries)
+        doors.ask("get", f"/v1/decisions/{doors.decision}", Role.REVIEWER)
+        found = doors.house.service.log.search(kind="access", limit=1000).entries
+        assert len(found) == before + 1
+        assert found[0].actor == "reviewer-everywhere"

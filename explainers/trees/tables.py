@@ -115,7 +115,7 @@ def _fill(
     lengths = np.zeros(8, dtype=np.int64)
     column_of = np.zeros(8, dtype=np.int64)
     mine = np.zeros(MOST_BITS, dtype=np.int64)  # columns of one leaf
-    met_z = np.zeros(n_background, dtype=np.int64)
+    count = np.zeros(1 << MOST_BITS, dtype=np.int64)
     contribution = np.zeros(((1 << MOST_BITS), MOST_BITS), dtype=np.float64)
     line = np.zeros((1 << MOST_BITS) * MOST_BITS, dtype=np.float64)
     times = np.zeros(1 << MOST_BITS, dtype=np.float64)
@@ -124,7 +124,8 @@ def _fill(
         for g in range(group_start[tree], group_start[tree + 1]):
             path, splits, columns = group_path[g], group_splits[g], group_columns[g]
             patterns = 1 << (path + splits)
-            line[: patterns * columns] = 0.0
+            for k in range(patterns * columns):
+                line[k] = 0.0
             # the splits above the group, from below: each with the side taken and the bit of its feature
             depth, hang, side = 0, group_hang[g, 0], group_hang[g, 1]
             while hang:
@@ -154,8 +155,10 @@ def _fill(
                     top += 2
                     continue
                 v = value[node]
-                ratio[:] = 1.0
-                ones[:] = (1 << columns) - 1
+                for k in range(columns):
+                    ratio[k] = 1.0
+                for z in range(n_background):
+                    ones[z] = (1 << columns) - 1
                 used = (1 << path) - 1
                 for d in range(depth + length):
                     if d < depth:
@@ -182,15 +185,16 @@ def _fill(
                 if n_background:
                     kinds = 0
                     for z in range(n_background):
-                        met_z[z] = 0
+                        met = 0
                         for k in range(m):
-                            met_z[z] |= (ones[z] >> mine[k] & 1) << k
-                    met_z[:n_background] = np.sort(met_z[:n_background])
-                    for z in range(n_background):
-                        if z == 0 or met_z[z] != met_z[z - 1]:
-                            present[kinds], times[kinds] = met_z[z], 0.0
+                            met |= (ones[z] >> mine[k] & 1) << k
+                        if count[met] == 0:
+                            present[kinds] = met
                             kinds += 1
-                        times[kinds - 1] += 1.0 / n_background
+                        count[met] += 1
+                    for k in range(kinds):
+                        times[k] = count[present[k]] / n_background
+                        count[present[k]] = 0
                     _against_background(m, v, present, times, kinds, orders, contribution)
                 else:
                     for k in range(m):

@@ -10,7 +10,7 @@ import pandas as pd
 from scipy import stats
 
 from audit.checks.check import Finding, Group, Limits, all_hold, limit_of
-from audit.checks.columns import Codes, auc_of_bins, bins_of, bins_of_numbers, numbers
+from audit.checks.columns import Codes, auc_of_bins, bins_of, bins_of_numbers, numbers, r2_of_bins
 from audit.checks.examined import Examined, Floats
 from audit.checks.intervals import auc_alone, difference, roc_auc
 from audit.checks.times import times_of
@@ -20,9 +20,6 @@ from policies.errors import Sentence
 
 LEAST_OF_EACH = 20
 """Rows of either outcome needed before one column's skill is worth naming."""
-
-SAME_ORDER = 0.999
-"""Rank correlation from which a column is another one in different clothes."""
 
 FEW_FEATURES = 5
 """Models of fewer features have a leading one by nature."""
@@ -203,8 +200,8 @@ def after_event_reason(column: str, limits: Limits) -> Sentence | None:
 
 
 def _in_disguise(examined: Examined, limits: Limits, skills: Mapping[str, float]) -> Iterator[Suspicion]:
-    """Features that order the rows as an after-event column beside the model does, such as its logarithm."""
-    limit = _limit(limits, "single_feature_auc")
+    """Features that retell an after-event column beside the model, such as its logarithm or a rounded copy."""
+    limit, most = _limit(limits, "single_feature_auc"), _limit(limits, "most_retold")
     beside = [
         str(column)
         for column in examined.evaluation.columns
@@ -216,34 +213,36 @@ def _in_disguise(examined: Examined, limits: Limits, skills: Mapping[str, float]
     for column in examined.features:
         if skills.get(column, 0.0) >= limit or after_event_reason(column, limits) is not None:
             continue
-        twin = next((name for name in beside if _same_order(examined, column, name)), None)
-        if twin is None:
+        told = {name: _retold(examined, column, name) for name in beside}
+        twin = max(told, key=lambda name: told[name], default=None)
+        if twin is None or told[twin] < most:
             continue
         used, weight = _used(examined, column)
         yield Suspicion(
             column=column,
             kind="disguised",
-            measured=SAME_ORDER,
-            limit=SAME_ORDER,
+            measured=told[twin],
+            limit=most,
             holds=_held(used),
             says=Sentence(
-                en=f"'{column}' orders the rows exactly as '{twin}', which is known only afterwards; {weight.en}; "
-                "leave it out",
-                zh=f"“{column}”与事后才知的“{twin}”排序完全一致；{weight.zh}；请勿使用",
+                en=f"'{column}' tells {percent(told[twin])} of the order of '{twin}', which is known only afterwards; "
+                f"{weight.en}; leave it out",
+                zh=f"“{column}”可还原事后才知的“{twin}”排序的 {percent(told[twin])}；{weight.zh}；请勿使用",
             ),
         )
 
 
-def _same_order(examined: Examined, column: str, other: str) -> bool:
+def _retold(examined: Examined, column: str, other: str) -> float:
+    """How much of the order of `other` the column explains, whatever the shape of their relation."""
     one, two = _values(examined, column), numbers(examined.evaluation[other])
     if one is None or two is None:
-        return False
+        return 0.0
     known = np.flatnonzero(np.isfinite(one) & np.isfinite(two))[:5000]
-    if len(known) < LEAST_OF_EACH or np.ptp(one[known]) == 0 or np.ptp(two[known]) == 0:
-        return False
-    if len(np.unique(one[known])) <= 2:  # two values agree with too much by chance
-        return False
-    return abs(float(np.asarray(stats.spearmanr(one[known], two[known]).statistic))) >= SAME_ORDER
+    if len(known) < LEAST_OF_EACH or len(np.unique(one[known])) <= 2:  # two values agree with too much by chance
+        return 0.0
+    folds = examined.generator("leakage disguise").permutation(len(known)) % 2
+    ranks = np.asarray(stats.rankdata(two[known]), dtype=np.float64)
+    return r2_of_bins(bins_of_numbers(one[known], 50), ranks, folds)
 
 
 def _identifiers(examined: Examined, limits: Limits) -> Iterator[Suspicion]:

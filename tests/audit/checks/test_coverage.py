@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from audit.checks.coverage import Coverage, psi, unseen
@@ -74,6 +74,7 @@ class TestUnseen:
 
 class TestPsi:
     @given(st.lists(st.floats(-1e6, 1e6), min_size=20, max_size=80))
+    @settings(deadline=None)
     def test_never_negative_and_none_against_oneself(self, values: list[float]) -> None:
         column = pd.Series(values)
         assert psi(column, column) == pytest.approx(0.0, abs=1e-12)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import cohen_kappa_score
 
@@ -157,6 +157,7 @@ class TestLabels:
 
 class TestKappa:
     @given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=5, max_size=60))
+    @settings(deadline=None)
     def test_is_sklearns(self, pairs: list[tuple[int, int]]) -> None:
         one, two = [a for a, _ in pairs], [b for _, b in pairs]
         if len({*one, *two}) > 1:
@@ -165,6 +166,7 @@ class TestKappa:
 
 class TestLongestRun:
     @given(st.lists(st.integers(0, 2), max_size=40))
+    @settings(deadline=None)
     def test_agrees_with_counting_by_hand(self, values: list[int]) -> None:
         best = run_ = 0
         for i, value in enumerate(values):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import average_precision_score, roc_auc_score
@@ -30,11 +30,13 @@ class TestWilson:
         assert wilson(0, 0).interval == (0.0, 1.0)
 
     @given(st.integers(1, 500).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+    @settings(deadline=None)
     def test_holds_its_rate_and_stays_in_the_unit_interval(self, counted: tuple[int, int]) -> None:
         found = wilson(*counted)
         assert 0 <= found.lo <= found.value <= found.hi <= 1
 
     @given(st.integers(0, 40))
+    @settings(deadline=None)
     def test_more_confidence_is_wider(self, hits: int) -> None:
         assert wilson(hits, 40, 0.99).lo <= wilson(hits, 40, 0.9).lo
 
@@ -52,6 +54,7 @@ class TestDifference:
         assert found.interval == pytest.approx((0.0524, 0.3339), abs=5e-5)
 
     @given(st.integers(0, 30), st.integers(0, 50))
+    @settings(deadline=None)
     def test_turning_the_groups_turns_the_sign(self, one: int, two: int) -> None:
         there, back = difference((one, 30), (two, 50)), difference((two, 50), (one, 30))
         assert there.value == pytest.approx(-back.value)
@@ -92,6 +95,7 @@ class TestHolm:
         assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
 
     @given(st.lists(st.floats(0, 1), max_size=12))
+    @settings(deadline=None)
     def test_never_smaller_and_in_the_same_order(self, p_values: list[float]) -> None:
         adjusted = holm(p_values)
         assert all(after >= before for before, after in zip(p_values, adjusted, strict=True))
@@ -100,6 +104,7 @@ class TestHolm:
 
 class TestAreas:
     @given(st.integers(0, 2**32 - 1))
+    @settings(deadline=None)
     def test_roc_auc_is_sklearns(self, seed: int) -> None:
         generator = np.random.default_rng(seed)
         truth, scores = generator.random(50) < 0.4, generator.integers(0, 8, 50).astype(float)
@@ -110,6 +115,7 @@ class TestAreas:
         assert ours.lo <= ours.value <= ours.hi
 
     @given(st.integers(0, 2**32 - 1))
+    @settings(deadline=None)
     def test_average_precision_is_sklearns(self, seed: int) -> None:
         generator = np.random.default_rng(seed)
         truth, scores = generator.random(50) < 0.4, generator.integers(0, 8, 50).astype(float)

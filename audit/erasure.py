@@ -47,8 +47,7 @@ def erase(log: TraceLog, going: Sequence[Going], *, reason: str, actor: str | No
     """Erase the content of entries and say so in the log; headers, leaves and every proof stay.
 
     Payload and salt, subject, actor, score and verdict become NULL; a data key goes with the last entry it
-    sealed, and then the key that wraps the others is renewed, so that no copy of the database opens what is
-    gone. Returns the receipts of the `erase` entries.
+    sealed. Once all is erased `renew_wrapping` and `wipe` must follow. Returns the receipts of the `erase` entries.
     """
     receipts: list[Receipt] = []
     ordered = sorted(going, key=lambda one: one.index)
@@ -58,9 +57,6 @@ def erase(log: TraceLog, going: Sequence[Going], *, reason: str, actor: str | No
         draft = Draft(kind="erase", payload=json.dumps(said, sort_keys=True, ensure_ascii=False).encode(), actor=actor)
         batch = Batch((draft,), microseconds_of(log.clock()), log.source, also=_Clearing(tuple(part)))
         receipts += log.commit(batch)
-    if ordered:
-        renew_wrapping(log.database, log.wrapping)
-        wipe(log.database)
     return tuple(receipts)
 
 

@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from audit.entries import Draft, Receipt, microseconds_of, moment_of
-from audit.erasure import Going, erase
+from audit.erasure import Going, erase, renew_wrapping, wipe
 from audit.holds import Hold, holds
 from audit.log_writer import Batch
 from audit.retention import FLOOR_DAYS, Retention, floor_of
@@ -106,6 +106,9 @@ def expire(
         held += len(candidates) - len(free)
         erased += len(free)
         receipts += erase(log, _going(free), reason="retention", actor=actor)
+    if erased:
+        renew_wrapping(log.database, log.wrapping)
+    wipe(log.database)  # on every run: an earlier one may have found a reader in its way
     return Expired(erased, held, tuple(receipts))
 
 
@@ -143,6 +146,8 @@ def forget_subject(log: TraceLog, subject: str, *, approvers: Sequence[str], rea
         _restrict(log, under, said)
     if over:
         erase(log, _going(over), reason=json.dumps(said, ensure_ascii=False, sort_keys=True), actor=approvers[0])
+        renew_wrapping(log.database, log.wrapping)
+        wipe(log.database)
     return Forgotten(len(over), len(under), len(mine) - len(free))
 
 

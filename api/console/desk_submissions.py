@@ -19,11 +19,13 @@ from api.routes.shared import service_of
 from api.wiring import Service
 from governance.approvals import Verdict
 from governance.conditions import Conditions, read_conditions
+from governance.permits import PermitState
 from governance.stages import MOVES, Stage
 from governance.submissions import SubmissionRecord
 from model_registry.unpacking import unpack_submission
 from policies.errors import Fault, Malformed, Sentence
 from policies.roles import Action, Person, absent, require, require_site
+from reports.model_figures import ModelFigures
 
 router = APIRouter(route_class=PageRoute)
 
@@ -124,7 +126,7 @@ def _shown(
         status,
         record=record,
         figures=figures,
-        findings=sorted_findings(record),
+        compared=_compared(service, record, figures),
         drawn={
             "importance": pictures.importance(figures, language),
             "confusion": pictures.confusion(figures, language),
@@ -142,10 +144,21 @@ def _shown(
     )
 
 
-def sorted_findings(record: SubmissionRecord) -> list[Mapping[str, Any]]:
-    """Return the findings with what fails first, then what is open, then what holds."""
-    rank = {False: 0, None: 1, True: 2}
-    return sorted(record.findings, key=lambda finding: rank[finding["holds"]])
+def _compared(service: Service, record: SubmissionRecord, figures: ModelFigures) -> dict[str, Any] | None:
+    """Return this version's rates beside those of the version in use; None when none is, or it is this one."""
+    in_use = [
+        permit
+        for permit in service.permits.permits()
+        if permit.model == record.model and permit.state is not PermitState.ENDED and permit.submission != record.id
+    ]
+    if not in_use or figures.performance is None:
+        return None
+    other = service.telling.model_figures(service.book.get(in_use[0].submission))
+    if other.performance is None:
+        return None
+    theirs = other.performance.rates
+    rows = [(name, rate, theirs[name]) for name, rate in figures.performance.rates.items() if name in theirs]
+    return {"version": in_use[0].version, "submission": in_use[0].submission, "tier": other.tier, "rows": rows}
 
 
 def _seen_by(person: Person, records: tuple[SubmissionRecord, ...]) -> list[SubmissionRecord]:

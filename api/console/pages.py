@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Coroutine, Mapping
-from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, cast
@@ -166,11 +165,11 @@ def templates(language: Language) -> Environment:
     made.filters["count"] = lambda number: f"{number:,}"
     made.filters["number"] = lambda value: "–" if value is None else as_number(value)
     made.filters["percent"] = lambda value: "–" if value is None else as_percent(value)
+    made.filters["points"] = lambda gap: ("+" if gap > 0 else "") + as_percent(gap)
     made.filters["stamp"] = stamp
     made.filters["days"] = lambda span: max(0, span.days)
     made.filters["in_path"] = lambda text: quote(str(text), safe="")
     made.filters["svg"] = _svg
-    made.filters["as_moment"] = datetime.fromisoformat
     return made
 
 

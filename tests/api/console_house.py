@@ -54,6 +54,7 @@ class House:
     passwords: dict[str, str]
     sound: SubmissionRecord
     waiting: SubmissionRecord
+    second: SubmissionRecord
     hostile: SubmissionRecord
     alarm: str
     quiet: str
@@ -127,6 +128,7 @@ def opened_house(at_end: Callable[[Callable[[], None]], None]) -> House:
     passwords["worker"] = worker.password
 
     waiting = service.submit(write_submission(STORIES[0], frame, folder / "waiting"), by=lin)
+    second = service.submit(write_submission(STORIES[2], frame.iloc[50:], folder / "second"), by=lin)
     hostile = service.submit(_hostile_submission(folder / "hostile"), by=lin)
     service.give_verdict(hostile.id, Verdict.APPROVE, by=mei, reason=IMAGE)
     one = service.serving.decide(
@@ -159,6 +161,7 @@ def opened_house(at_end: Callable[[Callable[[], None]], None]) -> House:
         passwords=passwords,
         sound=service.book.get(sound.id),
         waiting=waiting,
+        second=second,
         hostile=service.book.get(hostile.id),
         alarm=next(str(d.id) for d in made[1:] if d.verdict),
         quiet=next(str(d.id) for d in made[1:] if not d.verdict),

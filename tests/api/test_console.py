@@ -245,7 +245,8 @@ class TestQueue:
         said = words(officer.get("/queue"))
         assert house.waiting.model in said
         assert "Leakage" in said
-        assert house.sound.model + " version" not in said.replace(house.waiting.model, "")
+        assert f"{house.second.model} version 2" in said
+        assert f"{house.sound.model} version 1" not in said.replace(house.waiting.model, "")
 
 
 class TestSubmission:
@@ -264,6 +265,11 @@ class TestSubmission:
         page = officer.get(f"/submissions/{house.sound.id}").text
         assert page.count('<div class="wide"><svg') == page.count('<div class="narrow"><svg') >= 5
         assert page.count("<svg xmlns") == page.count("<desc>")
+
+    def test_stands_beside_the_version_in_use(self, house: House, officer: Browser) -> None:
+        said = words(officer.get(f"/submissions/{house.second.id}"))
+        assert "Compared with version 1, in use" in said
+        assert "Compared with" not in words(officer.get(f"/submissions/{house.sound.id}"))
 
     def test_who_submitted_it_is_offered_no_verdict(self, house: House) -> None:
         page = house.person("lin").get(f"/submissions/{house.waiting.id}").text

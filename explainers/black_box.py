@@ -36,7 +36,9 @@ class BlackBox:
         The same seed gives the same contributions.
     pairs : int
         Pairs of orders per row; at least 2, else there is no standard error. One row costs
-        2 * pairs * (n_features + 1) evaluations at most.
+        2 * pairs * (n_features + 1) evaluations. 0 stands for every background row at least twice, and 32 in all:
+        then the background is used up evenly and the standard error is that of the orders alone. With other
+        numbers it also holds the spread between background rows, and so says too much rather than too little.
     unit : str
         "probability" or "value".
 
@@ -50,7 +52,7 @@ class BlackBox:
     feature_names: tuple[str, ...]
     background: Floats
     seed: int = 0
-    pairs: int = 32
+    pairs: int = 0
     unit: str = "value"
     exact: bool = False
 
@@ -65,7 +67,9 @@ class BlackBox:
                     zh="背景数据为空，请提供模型日常所见的若干行数据",
                 )
             )
-        if self.pairs < 2:
+        elif self.pairs == 0:
+            object.__setattr__(self, "pairs", len(background) * max(2, -(-32 // len(background))))
+        if self.pairs < 2 and not faults:
             faults.append(
                 Sentence(
                     en=f"{self.pairs} pairs of orders give no standard error; at least 2 are needed",
@@ -126,13 +130,21 @@ class BlackBox:
         at = rank.reshape(*rank.shape, *(1,) * np.ndim(score))
         gain = np.take_along_axis(moved, np.broadcast_to(at, moved.shape), axis=2).mean(axis=1)  # (pairs, f, ...)
         phi = gain.mean(axis=0)
-        error = gain.std(axis=0, ddof=1) / np.sqrt(self.pairs)
+        error = self._standard_error(gain)
         # the sampled background rows are not the whole background: what is left over is spread by uncertainty
         rest = np.asarray(score - base - phi.sum(axis=0))
         weight = error**2
         total = weight.sum(axis=0)
         even = np.full_like(weight, 1 / max(f, 1))
         return phi + rest * np.divide(weight, total, out=even, where=total > 0), error
+
+    def _standard_error(self, gain: Floats) -> Floats:
+        """Return the standard error of the mean of `gain` (n_pairs, n_features, ...) over pairs."""
+        times, left_over = divmod(self.pairs, len(self.background))
+        if left_over or times < 2:
+            return np.asarray(gain.std(axis=0, ddof=1) / np.sqrt(self.pairs))
+        by_row = gain.reshape(times, len(self.background), *gain.shape[1:])
+        return np.asarray(np.sqrt(by_row.var(axis=0, ddof=1).mean(axis=0) / self.pairs))
 
     def _ask(self, X: Floats) -> Floats:
         starts = range(0, len(X), BATCH)

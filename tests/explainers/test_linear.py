@@ -133,6 +133,28 @@ class TestBlackBox:
             hits += (off <= 3 * why.standard_error[0] + 1e-9).tolist()
         assert np.mean(hits) > 0.95
 
+    def test_an_evenly_used_background_has_a_tight_error_bar(self) -> None:
+        def function(A: np.ndarray) -> np.ndarray:
+            return np.asarray(A[:, 0] * A[:, 1] + A[:, 2] * A[:, 3] * A[:, 0])
+
+        background, names = X[20:50], tuple("abcd")
+        off, told = [], []
+        for i in range(15):
+            box = BlackBox(function=function, feature_names=names, background=background, seed=i)
+            far = BlackBox(function=function, feature_names=names, background=background, seed=99, pairs=3_000)
+            why = box.explain(X[i : i + 1])
+            assert why.standard_error is not None
+            off += np.abs(why.contributions - far.explain(X[i : i + 1]).contributions).ravel().tolist()
+            told += why.standard_error.ravel().tolist()
+        assert np.mean(np.array(off) <= 3 * np.array(told) + 1e-9) >= 0.9
+        assert np.mean(told) < 3 * np.mean(off)
+
+    def test_pairs_use_the_background_evenly(self) -> None:
+        counts = {
+            rows: BlackBox(function=np.sum, feature_names=tuple("abcd"), background=X[:rows]).pairs for rows in (5, 100)
+        }
+        assert counts == {5: 35, 100: 200}
+
     def test_adds_up_exactly(self) -> None:
         box = BlackBox(
             function=lambda A: np.sin(A).sum(axis=1) ** 2, feature_names=tuple("abcd"), background=X, pairs=4

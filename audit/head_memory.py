@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from audit.checkpoints import Checkpoint, read_checkpoint
@@ -35,6 +38,18 @@ class HeadMemory:
     def replace(self, made: Checkpoint) -> None:
         """Keep a checkpoint although a newer one was seen: a person accepts that the log was set back."""
         self._keep(made)
+
+    @contextmanager
+    def turn(self) -> Iterator[bool]:
+        """Whether it is this process's turn to sign, until the end of the block; no other on this machine has it."""
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        with self._file.with_name(f"{self._file.name}.lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                yield False
+            else:
+                yield True
 
     def faults(self, size: int, tree: StoredTree) -> list[Sentence]:
         """Return what speaks against the log of `size` entries being the one that was seen."""

@@ -145,6 +145,7 @@ class TraceLog:
         self._head = head
         self._signing = threading.Lock()
         self._counters: dict[str, int] = {}
+        self._counted_to = 0
         self._tender: _Tender | None = None
         self._begin_chain()
         self.origin = origin_of(self.key_chain()[0].public)
@@ -304,13 +305,21 @@ class TraceLog:
             if last is not None and last.size == size:
                 return last
             start = last.size if last is not None else 0
-            self._recheck().leaves(start, size, self._counters).insist()
+            self._recheck().leaves(start, size, self._counters_at(start)).insist()
+            self._counted_to = size
             made = sign_checkpoint(self.origin, size, self._root_at(size, last), self._own_key(), self.clock())
             with self.database.writing() as connection:
                 self._insert_checkpoint(connection, made)
             if self._head is not None:
                 self._head.remember(made)
             return made
+
+    def _counters_at(self, start: int) -> dict[str, int]:
+        """What each source had counted to at `start`; nothing is known of it when another process signed meanwhile."""
+        if start != self._counted_to:
+            self._counters.clear()
+        self._counted_to = -1  # until the count has passed
+        return self._counters
 
     def accept_set_back(self, *, actor: str, reason: str) -> Receipt:
         """Let the log go on although its newest entries are lost, and say so in an `incident` entry.
@@ -350,15 +359,24 @@ class TraceLog:
         )
 
     def checkpoint_when_due(self) -> Checkpoint | None:
-        """Sign when entries wait for it since 60 seconds, or 1,000 of them do; else return None."""
+        """Sign when entries wait for it since 60 seconds, or 1,000 of them do; else return None.
+
+        None, too, when another process on this machine is signing right now.
+        """
+        if self._head is None:
+            return self.checkpoint() if self._is_due() else None
+        with self._head.turn() as mine:  # another process that is at it does the same work
+            return self.checkpoint() if mine and self._is_due() else None
+
+    def _is_due(self) -> bool:
         last, size = self.latest_checkpoint(), self.size()
         waiting = size - (last.size if last is not None else 0)
         if waiting <= 0:
-            return None
+            return False
         if waiting >= CHECKPOINT_ENTRIES or last is None or last.time is None:
-            return self.checkpoint()
+            return True
         age = (self.clock() - last.time).total_seconds()
-        return self.checkpoint() if age >= CHECKPOINT_SECONDS or age < 0 else None
+        return age >= CHECKPOINT_SECONDS or age < 0
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """Return the proof that entry `index` is in the log of `size` entries."""

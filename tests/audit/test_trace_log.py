@@ -12,6 +12,7 @@ from sqlalchemy.exc import DatabaseError
 from audit.checkpoints import chain_holds, signer_of
 from audit.database import Database, DatabaseRefused, open_database
 from audit.entries import Draft, NotADraft
+from audit.head_memory import HeadMemory
 from audit.log_reader import NoSuchEntry, NotACursor, Wanted
 from audit.log_writer import AlreadyKept, LogStopped, OutOfOrder
 from audit.merkle import is_consistent, root_from_inclusion
@@ -257,6 +258,22 @@ class TestCheckpoint:
         assert log.checkpoint_when_due() is None
         log.append([a_decision()] * 1000)
         assert log.checkpoint_when_due() is not None
+
+    def test_processes_take_turns_in_signing(self, database: Database, opens_log: OpensLog) -> None:
+        one, other = opens_log(database, "serve-1"), opens_log(database, "serve-2")
+        for _ in range(3):
+            for log in (one, other):
+                one.append([a_decision()] * 2)
+                other.append([a_decision()])
+                assert log.checkpoint().size == log.size()
+        assert one.recheck().faults == []
+
+    def test_who_finds_another_process_signing_leaves_it_to_it(self, sqlite_log: TraceLog, tmp_path: Path) -> None:
+        sqlite_log.append([a_decision()])
+        with HeadMemory(tmp_path / "data" / "last-head").turn() as mine:
+            assert mine
+            assert sqlite_log.checkpoint_when_due() is None
+        assert sqlite_log.checkpoint_when_due() is not None
 
     def test_the_background_signs_what_waits_when_it_ends(
         self, sqlite_database: Database, tmp_path: Path, clock: StandingClock

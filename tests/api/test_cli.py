@@ -1,0 +1,438 @@
+"""The command line: exit codes, JSON for machines, help with an example, and never a traceback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import typer.main
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from api import wiring
+from api.cli import app, run
+from model_registry.memory_store import MemoryStore
+from policies.roles import Role
+from tests.governance.factories import (
+    ENGINEER,
+    PLANT,
+    SENSORS,
+    a_directory,
+    a_house,
+    an_examination,
+    rows,
+)
+
+
+class Terminal:
+    """Runs commands on one data folder and reads what they print."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], data: Path) -> None:
+        self._capsys = capsys
+        self.data = data
+        self.out = self.err = ""
+
+    def run(self, *arguments: str) -> int:
+        """Run one command on the data folder."""
+        return self.plain(*arguments, "--data", str(self.data))
+
+    def plain(self, *arguments: str) -> int:
+        """Run one command as it is."""
+        self._capsys.readouterr()
+        code = run(list(arguments))
+        said = self._capsys.readouterr()
+        self.out, self.err = said.out, said.err
+        assert "Traceback" not in self.out + self.err
+        return code
+
+    def json(self, *arguments: str) -> Any:
+        """Run one command with --json and read what it prints."""
+        self.code = self.run(*arguments, "--json")
+        return json.loads(self.out)
+
+
+@pytest.fixture(scope="session")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, MemoryStore, dict[str, str]]]:
+    """A data folder with a model at work, one waiting, a decision, and people."""
+    folder = tmp_path_factory.mktemp("cli")
+    store = MemoryStore(folder / "models")
+    with a_house(folder / "house", store=store) as house:
+        house.clock.now = wiring.system_clock()  # the commands read the real one
+        tokens = {}
+        for role in (Role.EMPLOYEE, Role.REVIEWER, Role.SERVICE, Role.ML_ENGINEER, Role.ADMIN):
+            subject = "w-1" if role is Role.EMPLOYEE else None
+            tokens[role.value] = house.service.people.add(role.value, role, subject=subject).token
+        house.approved()
+        waiting = house.service.intake.take_in(
+            an_examination(house.folder / "waiting", name="gas-peak", seed=3), by=ENGINEER
+        )
+        decisions = house.decide(X=rows(2, seed=9)[list(SENSORS)], by=PLANT, subjects=["w-1", "w-2"]).decisions
+        ids = {"decision": decisions[0].id, "other": decisions[1].id, "waiting": waiting.id}
+        yield house.folder / "data", store, {**tokens, **ids}
+
+
+@pytest.fixture
+def terminal(
+    kept: tuple[Path, MemoryStore, dict[str, str]],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> Terminal:
+    """A terminal in an empty folder; the registry is the one in memory."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("MINGJING_DATA", "MINGJING_TOKEN", "MINGJING_LANGUAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(wiring, "model_store", lambda _settings: kept[1])
+    return Terminal(capsys, kept[0])
+
+
+@pytest.fixture
+def ids(kept: tuple[Path, MemoryStore, dict[str, str]]) -> dict[str, str]:
+    """Tokens by role, and ids of what is there."""
+    return kept[2]
+
+
+def commands() -> list[tuple[str, ...]]:
+    """Every command and subcommand there is."""
+    root = typer.main.get_command(app)
+    found: list[tuple[str, ...]] = []
+
+    def walk(command: Any, path: tuple[str, ...]) -> None:
+        if hasattr(command, "commands"):
+            for name, inner in command.commands.items():
+                walk(inner, (*path, name))
+        else:
+            found.append(path)
+
+    walk(root, ())
+    return found
+
+
+class TestHelp:
+    @pytest.mark.parametrize("command", commands(), ids=" ".join)
+    def test_has_an_example(self, terminal: Terminal, command: tuple[str, ...]) -> None:
+        assert terminal.plain(*command, "--help") == 0
+        assert "Example: mingjing " + " ".join(command) in " ".join(terminal.out.split())
+
+    def test_names_the_commands_people_rely_on(self) -> None:
+        relied_on = ["serve", "demo", "check", "submit", "verdict", "predict", "trace", "verify", "report", "doctor"]
+        assert {(name,) for name in relied_on} <= set(commands())
+
+    def test_without_a_command_it_is_shown(self, terminal: Terminal) -> None:
+        assert terminal.plain() in (0, 2)
+
+
+class TestCheck:
+    def test_prints_the_findings_for_machines(self, terminal: Terminal, tmp_path: Path) -> None:
+        directory = a_directory(tmp_path / "handed")
+        assert terminal.plain("check", str(directory), "--json") == 0
+        report = json.loads(terminal.out)
+        assert set(report) == {
+            *("submission", "model", "artifact_digest", "rulebook_digest"),
+            *("tier", "tier_because", "holds", "findings"),
+        }
+        for finding in report["findings"]:
+            assert set(finding) == {
+                *("check", "holds", "measured", "limit", "unit", "interval"),
+                *("n", "groups", "says", "evidence"),
+            }
+            assert set(finding["says"]) == {"en", "zh"}
+
+    def test_is_1_when_something_does_not_hold(self, terminal: Terminal, tmp_path: Path) -> None:
+        directory = a_directory(tmp_path / "handed", purpose="reward")
+        assert terminal.plain("check", str(directory)) == 1
+        assert "does not hold" in terminal.out
+
+    def test_is_2_with_a_sentence_when_it_cannot_be_read(self, terminal: Terminal, tmp_path: Path) -> None:
+        assert terminal.plain("check", str(tmp_path / "none")) == 2
+        assert terminal.err.strip() == "none is not a directory; expected one that holds submission.toml"
+
+    def test_speaks_chinese(self, terminal: Terminal, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MINGJING_LANGUAGE", "zh")
+        assert terminal.plain("check", str(tmp_path / "none")) == 2
+        assert terminal.err.strip() == "none 不是目录，应为包含 submission.toml 的目录"
+
+    def test_prints_the_questions(self, terminal: Terminal) -> None:
+        assert terminal.plain("check", "--questions", "--json") == 0
+        assert {"severity", "autonomy"} <= {question["question"] for question in json.loads(terminal.out)}
+
+
+class TestVerdict:
+    def test_needs_a_reason(self, terminal: Terminal, ids: dict[str, str]) -> None:
+        assert terminal.run("verdict", ids["waiting"], "approve") == 2
+        assert "a verdict needs a reason that others can follow" in terminal.err
+
+    @pytest.mark.parametrize(
+        ("arguments", "said"),
+        [
+            (("none", "approve", "--reason", "fine"), "there is no submission 'none' here"),
+            (
+                ("waiting", "bless", "--reason", "fine"),
+                "a verdict is approve, return or veto; found 'bless'",
+            ),
+            (("waiting", "approve", "--reason", "fine", "--until", "soon"), "'soon' is not a day or moment"),
+            (("waiting", "approve", "--reason", "fine", "--until", "1999-01-01"), "ends after now"),
+            (
+                ("waiting", "approve", "--reason", "fine", "--condition", "threshold=9"),
+                "is not known or incomplete",
+            ),
+            (("waiting", "approve", "--reason", "fine", "--as", "nobody"), "there is no account 'nobody'"),
+            (
+                ("waiting", "approve", "--reason", "fine", "--as", "reviewer"),
+                "'give_verdict' is for dso, committee",
+            ),
+        ],
+        ids=lambda part: " ".join(part)[:40] if isinstance(part, tuple) else "",
+    )
+    def test_that_cannot_be_given_is_2(
+        self, terminal: Terminal, ids: dict[str, str], arguments: tuple[str, ...], said: str
+    ) -> None:
+        submission, *rest = arguments
+        assert terminal.run("verdict", ids.get(submission, submission), *rest) == 2
+        assert said in terminal.err
+
+
+class TestPredict:
+    def test_answers_a_file(self, terminal: Terminal, tmp_path: Path) -> None:
+        rows(5, seed=9)[list(SENSORS)].to_csv(tmp_path / "rows.csv", index=False)
+        said = terminal.json("predict", "gas-leak", "--input", "rows.csv", "--out", "answers.csv")
+        assert (terminal.code, said["rows"], said["refused"]) == (0, 5, 0)
+        answers = pd.read_csv(tmp_path / "answers.csv")
+        assert answers["decision_id"].notna().all()
+        assert terminal.run("trace", answers["decision_id"][0]) == 0
+
+    @pytest.mark.parametrize("suffix", ["parquet", "json"])
+    def test_reads_and_writes_other_files(self, terminal: Terminal, tmp_path: Path, suffix: str) -> None:
+        frame = rows(3, seed=9)[list(SENSORS)]
+        if suffix == "parquet":
+            frame.to_parquet(tmp_path / "rows.parquet")
+        else:
+            frame.to_json(tmp_path / "rows.json", orient="records")
+        assert terminal.run("predict", "gas-leak", "--input", f"rows.{suffix}", "--out", f"out.{suffix}") == 0
+        assert (tmp_path / f"out.{suffix}").stat().st_size > 0
+
+    @pytest.mark.parametrize(
+        ("name", "content", "said"),
+        [
+            ("none.csv", None, "there is no file none.csv"),
+            ("rows.xlsx", b"x", "expected a file ending in .csv, .parquet, .json"),
+            ("rows.csv", b"", "rows.csv"),
+            ("rows.csv", b"\xff\xfe\x00", "is not UTF-8"),
+            ("rows.csv", b"temperature,pressure\n1,high\n", "'pressure' holds 'high'"),
+            ("rows.csv", b"temperature\n1\n", "column 'pressure' is missing"),
+            ("rows.csv", b"temperature,pressure,salary\n1,2,3\n", "column 'salary' is unknown"),
+            ("rows.json", b"{", "rows.json"),
+            ("rows.json", b"[1, 2]", "column"),
+            ("rows.parquet", b"no parquet", "rows.parquet"),
+        ],
+    )
+    def test_rows_that_cannot_be_read_are_2(
+        self, terminal: Terminal, tmp_path: Path, name: str, content: bytes | None, said: str
+    ) -> None:
+        if content is not None:
+            (tmp_path / name).write_bytes(content)
+        assert terminal.run("predict", "gas-leak", "--input", name) == 2
+        assert said in terminal.err
+
+    @pytest.mark.parametrize(
+        ("model", "purpose", "said"),
+        [
+            ("none", "risk_intervention", "there is no model of this name here"),
+            ("gas-peak", "risk_intervention", "no version of it holds a permit"),
+            ("gas-leak", "reward", "purpose 'reward' is refused"),
+        ],
+    )
+    def test_refusals_are_2(self, terminal: Terminal, tmp_path: Path, model: str, purpose: str, said: str) -> None:
+        rows(2)[list(SENSORS)].to_csv(tmp_path / "rows.csv", index=False)
+        assert terminal.run("predict", model, "--input", "rows.csv", "--purpose", purpose) == 2
+        assert said in terminal.err
+
+    def test_answers_that_cannot_be_written_are_3(self, terminal: Terminal, tmp_path: Path) -> None:
+        rows(2)[list(SENSORS)].to_csv(tmp_path / "rows.csv", index=False)
+        assert terminal.run("predict", "gas-leak", "--input", "rows.csv", "--out", "no/such/folder/out.csv") == 3
+        assert "did not do what was asked" in terminal.err
+
+
+class TestTrace:
+    def test_shows_one_decision(self, terminal: Terminal, ids: dict[str, str]) -> None:
+        said = terminal.json("trace", ids["decision"])
+        assert said["id"] == ids["decision"]
+        assert {line["feature"] for line in said["explanation"]["contributions"]} == set(SENSORS)
+
+    def test_finds_by_raw_id_and_by_pseudonym(self, terminal: Terminal, ids: dict[str, str]) -> None:
+        by_id = terminal.json("trace", "--subject", "w-2")["decisions"]
+        assert [line["id"] for line in by_id] == [ids["other"]]
+        pseudonym = terminal.json("trace", ids["other"])["subject"]
+        assert terminal.json("trace", "--subject", pseudonym)["decisions"] == by_id
+
+    def test_an_absent_one_is_2(self, terminal: Terminal) -> None:
+        assert terminal.run("trace", "none") == 2
+        assert terminal.err.strip() == "there is no decision 'none' here, or it is outside your scope"
+
+    def test_under_a_token_shows_what_the_role_may_see(
+        self, terminal: Terminal, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MINGJING_TOKEN", ids["employee"])
+        assert [line["id"] for line in terminal.json("trace")["decisions"]] == [ids["decision"]]
+        assert terminal.run("trace", ids["decision"]) == 0
+        assert terminal.run("trace", ids["other"]) == 2
+        assert terminal.run("trace", ids["decision"], "--evidence", "bundle.json") == 2
+        assert "'export_evidence' is for dso, regulator" in terminal.err
+        monkeypatch.setenv("MINGJING_TOKEN", ids["service"])
+        assert terminal.run("trace", ids["decision"]) == 2
+        monkeypatch.setenv("MINGJING_TOKEN", "mj_wrong")
+        assert terminal.run("trace", ids["decision"]) == 2
+        assert terminal.err.strip() == "sign in first: the token or password is missing, wrong or expired"
+
+
+class TestVerify:
+    @pytest.fixture
+    def bundle(self, terminal: Terminal, ids: dict[str, str], tmp_path: Path) -> Path:
+        assert terminal.run("trace", ids["decision"], "--evidence", "bundle.json") == 0
+        return tmp_path / "bundle.json"
+
+    def test_proves_a_bundle_without_a_service(self, terminal: Terminal, bundle: Path) -> None:
+        assert terminal.plain("verify", str(bundle), "--json") == 0
+        said = json.loads(terminal.out)
+        assert said["holds"] is True
+        assert all(step["holds"] for step in said["steps"])
+
+    def test_every_string_changed_is_found_or_harmless_to_the_entry(self, terminal: Terminal, bundle: Path) -> None:
+        """Change one character in every text under the entry: no change of what was sealed goes unseen."""
+        document = json.loads(bundle.read_text())
+        for name, value in document["entry"].items():
+            if isinstance(value, str) and len(value) > 8:
+                changed = json.loads(bundle.read_text())
+                place = len(value) // 2
+                changed["entry"][name] = value[:place] + ("0" if value[place] != "0" else "1") + value[place + 1 :]
+                bundle.with_name("changed.json").write_text(json.dumps(changed))
+                assert terminal.plain("verify", str(bundle.with_name("changed.json"))) == 1, name
+
+    @pytest.mark.parametrize(
+        "content", [b"", b"{", b"[]", b"null", b"5", b'"x"', b"{}", b"\xff", b'{"format": 1}', b"[" * 100_000]
+    )
+    def test_what_is_no_bundle_is_1_or_2(self, terminal: Terminal, tmp_path: Path, content: bytes) -> None:
+        (tmp_path / "bundle.json").write_bytes(content)
+        assert terminal.plain("verify", "bundle.json") in (1, 2)
+
+    def test_an_absent_file_is_2(self, terminal: Terminal) -> None:
+        assert terminal.plain("verify", "none.json") == 2
+        assert terminal.plain("verify", ".") == 2
+
+
+class TestLetter:
+    def test_is_written(self, terminal: Terminal, ids: dict[str, str], tmp_path: Path) -> None:
+        assert terminal.run("letter", ids["decision"], "--lang", "zh", "--out", "letter.pdf") == 0
+        assert (tmp_path / "letter.pdf").read_bytes().startswith(b"%PDF")
+
+    def test_nobody_sees_more_than_his_role(
+        self, terminal: Terminal, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MINGJING_TOKEN", ids["employee"])
+        assert terminal.run("letter", ids["decision"], "--view", "regulator", "--out", "letter.pdf") == 2
+        assert "sees the view 'employee', not 'regulator'" in terminal.err
+
+    @pytest.mark.parametrize("option", [("--lang", "fr"), ("--view", "boss")])
+    def test_what_is_not_there_is_2(self, terminal: Terminal, ids: dict[str, str], option: tuple[str, str]) -> None:
+        assert terminal.run("letter", ids["decision"], "--out", "letter.pdf", *option) == 2
+
+
+class TestReport:
+    def test_is_written_in_both_languages(self, terminal: Terminal, tmp_path: Path) -> None:
+        for language in ("zh", "en"):
+            assert terminal.run("report", "gas-leak", "--lang", language, "--out", f"{language}.pdf") == 0
+            assert (tmp_path / f"{language}.pdf").read_bytes().startswith(b"%PDF")
+
+    def test_of_an_absent_model_is_2(self, terminal: Terminal) -> None:
+        assert terminal.run("report", "none", "--out", "none.pdf") == 2
+
+
+class TestUser:
+    def test_prints_its_secrets_once(self, terminal: Terminal) -> None:
+        said = terminal.json("user", "add", "lin", "--role", "ml_engineer")
+        assert set(said) == {"user", "password", "token"}
+        listed = terminal.json("user", "list")
+        assert said["token"] not in terminal.out
+        assert "lin" in {person["user"] for person in listed}
+        assert terminal.json("user", "disable", "lin") == {"user": "lin", "disabled": True}
+
+    def test_an_unknown_role_is_2(self, terminal: Terminal) -> None:
+        assert terminal.run("user", "add", "lin", "--role", "king") == 2
+        assert "there is no role 'king'; expected one of ml_engineer" in terminal.err
+
+    def test_under_a_token_is_for_the_admin(
+        self, terminal: Terminal, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("MINGJING_TOKEN", ids["reviewer"])
+        assert terminal.run("user", "add", "x", "--role", "dso") == 2
+        assert "'manage_people' is for admin" in terminal.err
+        monkeypatch.setenv("MINGJING_TOKEN", ids["admin"])
+        assert terminal.run("user", "list") == 0
+
+
+class TestSurroundings:
+    def test_a_data_folder_that_is_a_file_is_3(self, terminal: Terminal, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("x")
+        terminal.data = tmp_path / "file"
+        assert terminal.run("trace") == 3
+
+    def test_a_database_that_is_none_is_said(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MINGJING_DATABASE_URL", "mysql://somewhere")
+        assert terminal.run("trace") == 2
+        assert "is no database for the log" in terminal.err
+
+    def test_a_database_that_does_not_answer_is_3(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MINGJING_DATABASE_URL", "postgresql://127.0.0.1:1/none")
+        assert terminal.run("trace") == 3
+
+    def test_a_setting_that_cannot_be_read_is_2(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MINGJING_PORT", "high")
+        assert terminal.run("trace") == 2
+        assert "the setting MINGJING_PORT is 'high'" in terminal.err
+
+    def test_a_rulebook_that_is_not_there_is_said(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("MINGJING_RULEBOOK", "none.toml")
+        assert terminal.run("trace") in (2, 3)
+        assert terminal.plain("check", ".") in (2, 3)
+
+    def test_the_doctor_looks_at_everything(self, terminal: Terminal) -> None:
+        said = terminal.json("doctor")
+        assert {"python", "rooms", "rulebook", "data", "database", "registry", "fonts", "kernel"} <= {
+            look["name"] for look in said["checks"]
+        }
+
+
+SAFE = [command for command in commands() if command[0] not in ("serve", "demo", "snapshot", "witness")]
+WORDS = st.one_of(
+    st.sampled_from(
+        [
+            "--json",
+            "--data",
+            "--model",
+            "--reason",
+            "--role",
+            "--limit",
+            "--lang",
+            "--out",
+            "--as",
+            "--help",
+            "--",
+            "-x",
+        ]
+    ),
+    st.text(max_size=6),
+    st.sampled_from(["", "\x00", "..", "/", "none", "9" * 30, "-1", "氯气", "\ud800", "--limit=-1", "--from=tomorrow"]),
+)
+
+
+class TestAnything:
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+    @given(st.sampled_from(SAFE), st.lists(WORDS, max_size=4))
+    def test_is_answered_or_refused_without_a_traceback(
+        self, terminal: Terminal, command: tuple[str, ...], words: list[str]
+    ) -> None:
+        assert terminal.plain(*command, *words, "--data", str(terminal.data)) in (0, 1, 2, 3)

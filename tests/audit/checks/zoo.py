@@ -349,7 +349,7 @@ def _subtle(w: dict[str, World]) -> Iterator[Case]:
         return claims.examined(claims.model(), evaluation)
 
     def aged_and_benefited() -> Examined:
-        return claims.examined(claims.model([*claims.split[2], "age", "benefit"]))
+        return claims.examined(claims.model(["hosp", "injtype", "injdes", "age", "benefit"]))
 
     def silent_and_dead() -> Examined:
         evaluation = shifts.split[1].assign(genergy=5.0)

@@ -7,7 +7,15 @@ from typing import Any
 
 SECTIONS = {
     "Begin": ["index.md", "submitting.md", "tiers.md", "commands.md"],
-    "Understand": ["architecture.md", "explanations.md", "explaining-other-models.md", "log.md", "reports.md", "people.md", "performance*.md"],
+    "Understand": [
+        "architecture.md",
+        "explanations.md",
+        "explaining-other-models.md",
+        "log.md",
+        "reports.md",
+        "people.md",
+        "performance*.md",
+    ],
     "Operate": ["settings.md", "addresses.md", "mlflow.md", "serving.md", "operating.md", "deployment.md"],
     "Checks": ["checks/index.md", "checks/*.md"],
     "Decisions": ["decisions/index.md", "decisions/*.md"],

@@ -177,13 +177,13 @@ def _fill(
                     for z in range(n_background):
                         if goes[split, z] != (to_left == 1):
                             ones[z] &= ~(1 << column)
-                m = 0
+                m = np.int64(0)  # a plain 0 would be compiled twice, once as the constant
                 for c in range(columns):
                     if used >> c & 1:
                         mine[m] = c
                         m += 1
                 if n_background:
-                    kinds = 0
+                    kinds = np.int64(0)
                     for z in range(n_background):
                         met = 0
                         for k in range(m):

@@ -216,7 +216,7 @@ def _fill(
 
 
 @compiled()
-def _against_covers(m: int, v: float, ratio: Any, points: Any, weights: Any, contribution: Any) -> None:
+def _against_covers(m: Any, v: float, ratio: Any, points: Any, weights: Any, contribution: Any) -> None:
     """Write the path-dependent contributions of one leaf for every pattern of its m features."""
     q = max(1, (m + 1) // 2)
     for o in range(1 << m):
@@ -235,7 +235,7 @@ def _against_covers(m: int, v: float, ratio: Any, points: Any, weights: Any, con
 
 
 @compiled()
-def _against_background(m: int, v: float, present: Any, times: Any, kinds: int, orders: Any, contribution: Any) -> None:
+def _against_background(m: Any, v: float, present: Any, times: Any, kinds: Any, orders: Any, contribution: Any) -> None:
     """Write the interventional contributions of one leaf: row and background row each meet some features.
 
     A leaf counts only if every feature is met by one of the two. Those met by the row alone (a of them) must

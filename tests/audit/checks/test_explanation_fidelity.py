@@ -52,7 +52,7 @@ class TestScaffold:
     def test_a_model_built_to_deceive_is_found(self) -> None:
         table = plant_rows()
         found = run(ExplanationFidelity(), of_model(table, black_box(scaffolded, table)))[0]
-        assert found.holds is False and "it credits 'gas' with effects that other features have" in found.says.en
+        assert found.holds is False and "do not trust this explanation" in found.says.en
 
     def test_an_honest_black_box_is_left_alone(self) -> None:
         table = plant_rows()

@@ -156,10 +156,10 @@ def _shown(
     try:
         figures = service.telling.decision_figures(entry.id).for_view(view)
     except Erased as erased:
-        return page(
-            request, "decision_erased.html", status, **{**given, "faults": erased.faults}, entry=entry,
-            bundle=_proof(service, entry),
-        )  # fmt: skip
+        given["faults"] = erased.faults
+        may_export = person.may(Action.EXPORT_EVIDENCE)
+        proof = _proof(service, entry)
+        return page(request, "decision_erased.html", status, entry=entry, proof=proof, may_export=may_export, **given)
     return page(
         request,
         "decision.html",

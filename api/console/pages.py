@@ -18,7 +18,7 @@ from markupsafe import Markup
 from starlette.datastructures import FormData
 
 from api.console.sessions import form_token, keep_form_secret, require_own_form, visitor
-from api.console.wording import name_of, say, stamp
+from api.console.wording import knows, name_of, say, stamp
 from api.identity import NotSignedIn
 from api.problems import status_of
 from policies.errors import Fault, Malformed, Sentence
@@ -105,6 +105,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
         "lang": language,
         "t": partial(say, language),
         "named": partial(name_of, language),
+        "knows": knows,
         "reading_of": partial(reading_words, language=language),
         "share_of": partial(share_words, language=language),
         "person": person,

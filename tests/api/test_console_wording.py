@@ -18,11 +18,13 @@ from governance.stages import Stage
 from policies.declaration import Protective
 from policies.feature_caps import OnExceed
 from policies.roles import Role
+from reports import wording
 from reports.charts import scene
 
 CONSOLE = Path(pages.__file__).parent
 SOURCES = [*sorted(CONSOLE.glob("templates/*.html")), *sorted(CONSOLE.glob("*.py"))]
 ANSWERS = ("alarm", "quiet", "refused", "cleared")
+RATES = [key.removeprefix("rate.") for key in wording.catalogue("en") if key.startswith("rate.")]
 DONE = tuple(key.removeprefix("done.") for key in catalogue("en") if key.startswith("done."))
 ASKED = re.compile(r"""(?:\bt\(|\bsay\(\w+, )\s*['"]([a-z_]+(?:\.\w+)+)['"]\s*[,)]""")
 CHOSEN = re.compile(r"""['"]([a-z_]+\.\w+)['"] (?:if|else)|else ['"]([a-z_]+\.\w+)['"]""")
@@ -78,6 +80,7 @@ class TestCatalogues:
             *((f"verdict.{part}", CHOICES) for part in ("{}", "{}_means", "{}_does", "confirm_{}", "give_{}")),
             *((f"models.{part}", ("suspend", "resume")) for part in ("{}", "{}_does")),
             ("done.{}", DONE),
+            ("help.{}", RATES),
         ],
     )
     def test_name_every_member_of_a_family(self, pattern: str, members: list[str]) -> None:

@@ -264,7 +264,9 @@ class Telling:
             predictor, row, threshold=trace.threshold, ranges=ranges, protective=declaration.model.protective.value
         )
         plane = None
-        drawable = [flip.feature for flip in flips if np.isfinite(flip.value)]
+        drawable = [
+            flip.feature for flip in flips if np.isfinite(flip.value) and _varies(flip.feature, background, predictor)
+        ]
         if len(drawable) >= 2:
             plane = decision_map(
                 predictor,
@@ -353,6 +355,12 @@ def _around(
     return near if near[0] < near[1] else (low, high)
 
 
+def _varies(name: str, background: np.ndarray[Any, Any], predictor: Predictor) -> bool:
+    """Whether a feature takes more than two values, so that a plane over it shows more than two lines."""
+    seen = background[:, predictor.feature_names.index(name)]
+    return len(np.unique(seen[np.isfinite(seen)])) > 2
+
+
 def _verdict_facts(said: Sequence[VerdictRecord]) -> VerdictFacts | None:
     if not said:
         return None
@@ -366,7 +374,7 @@ def _verdict_facts(said: Sequence[VerdictRecord]) -> VerdictFacts | None:
         decided_by=tuple(f"{verdict.role}: {verdict.by}" for verdict in together),
         decided=last.at,
         until=min(ends) if ends else None,
-        conditions=tuple(condition.en for condition in conditions.says()),
+        conditions=conditions.says(),
     )
 
 

@@ -6,16 +6,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-import numpy as np
 import orjson
-import pandas as pd
 
 from audit.checks.check import Finding
 from audit.entries import Clock, TraceSink, identifier_text, microseconds_of, new_identifier
 from audit.examination import Examined, examine, examined_from
 from explainers.weight_shares import hold_caps
+from governance.background import DOCUMENT, draw_background, write_background
 from governance.permits import MayNotRun, PermitBook
 from governance.stages import Stage
 from governance.statements import statement
@@ -26,6 +26,7 @@ from model_registry.loading import LoadedModel, compare_with_library, load_predi
 from model_registry.store import ModelStore
 from model_registry.submission import Submission, read_submission
 from model_registry.version import ArtifactAltered
+from policies.declaration import Flavour
 from policies.errors import Conflict, Sentence
 from policies.feature_caps import FeatureCaps, OnExceed
 from policies.impact_matrix import Assessment, assess
@@ -38,9 +39,6 @@ SEED = 20260101
 
 REGISTERING_LASTS = timedelta(minutes=10)
 """After this time without a version, the process that registered a submission is taken for dead."""
-
-BACKGROUND = "background.csv"
-BACKGROUND_ROWS = 512
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and how far it is, from 0 to 1."""
@@ -96,9 +94,13 @@ def _examine(submission: Submission, rulebook: Rulebook, tell: Progress) -> Exam
     declaration = submission.declaration
     assessment = assess(rulebook.impact, declaration.impact)
     tell("loading", 0.08)
-    loaded = None
+    loaded, background = None, b""
     if submission.artifact is not None:
-        loaded = load_predictor(submission.artifact, declaration, background=submission.training)
+        loaded = load_predictor(submission.artifact, declaration)
+        rows = draw_background(submission, loaded.predictor, rulebook)
+        background = write_background(rows)
+        if loaded.flavour is Flavour.SKLEARN:  # a linear model stands on the mean of its background
+            loaded = load_predictor(submission.artifact, declaration, background=rows)
         if loaded.artifact_digest != submission.artifact_digest:
             what = declaration.model.name
             raise ArtifactAltered(what, submission.artifact_digest, loaded.artifact_digest)
@@ -123,7 +125,7 @@ def _examine(submission: Submission, rulebook: Rulebook, tell: Progress) -> Exam
         findings=findings,
         rulebook=rulebook,
         shares_after=_shares_after(examined),
-        background=_background(examined),
+        background=background,
     )
 
 
@@ -156,9 +158,10 @@ class Intake:
         NotAllowed, Malformed, PurposeRefused, Conflict
         """
         require(by, Action.SUBMIT)
-        submission = read_submission(directory)
-        self._require_welcome(submission, by)
-        return self.take_in(_examine(submission, self._rulebook, progress or (lambda _what, _share: None)), by=by)
+        with TemporaryDirectory() as fetched:
+            submission = read_submission(directory, resolve=lambda uri: self._store.resolve(uri, Path(fetched)))
+            self._require_welcome(submission, by)
+            return self.take_in(_examine(submission, self._rulebook, progress or (lambda _what, _share: None)), by=by)
 
     def take_in(self, examination: Examination, *, by: Person) -> SubmissionRecord:
         """Register what was examined under the rulebook in force and put it before the officer.
@@ -234,7 +237,7 @@ class Intake:
                 tags={"status": Stage.EXAMINED.value, "rulebook_digest": self._rulebook.digest},
                 documents={
                     "findings.json": orjson.dumps(examination.as_json(), option=orjson.OPT_INDENT_2),
-                    BACKGROUND: examination.background,
+                    DOCUMENT: examination.background,
                 },
             )
         except BaseException:
@@ -318,13 +321,3 @@ def _shares_after(examined: Examined) -> dict[str, float]:
     places = {name: names.index(name) for name in caps.caps if name in names}
     after = {name: float(mean[place]) for name, place in places.items()}
     return {**after, "": sum(after.values())}
-
-
-def _background(examined: Examined) -> bytes:
-    """Return a seeded sample of the rows as the model sees them: where data lie, for boundary pictures."""
-    if examined.inputs is None or examined.predictor is None:
-        return b""
-    rng = np.random.default_rng(examined.seed)
-    rows = rng.permutation(len(examined.inputs))[:BACKGROUND_ROWS]
-    frame = pd.DataFrame(examined.inputs[np.sort(rows)], columns=list(examined.predictor.feature_names))
-    return frame.to_csv(index=False).encode()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import threading
 
 import numpy as np
@@ -10,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from explainers.predictor import Predictor
-from governance.intake import BACKGROUND
+from governance.background import DOCUMENT, read_background
 from governance.submissions import SubmissionRecord
 from model_registry.loading import load_predictor
 from model_registry.store import ModelStore
@@ -23,7 +22,7 @@ class Models:
     def __init__(self, store: ModelStore) -> None:
         self._store = store
         self._loaded: dict[str, Predictor] = {}
-        self._backgrounds: dict[str, npt.NDArray[np.float64]] = {}
+        self._backgrounds: dict[str, pd.DataFrame] = {}
         self._lock = threading.Lock()
 
     def predictor(self, record: SubmissionRecord) -> Predictor:
@@ -39,7 +38,7 @@ class Models:
             known = self._loaded.get(record.id)
             if known is not None:
                 return known
-            found = load_predictor(path, record.declaration)
+            found = load_predictor(path, record.declaration, background=self._rows(record))
             if found.artifact_digest != record.artifact_digest:
                 what = f"{record.model}:{record.version}"
                 raise ArtifactAltered(what, record.artifact_digest, found.artifact_digest)
@@ -48,9 +47,11 @@ class Models:
 
     def background(self, record: SubmissionRecord) -> npt.NDArray[np.float64]:
         """Return the rows that were kept to show where data lie, shape (n_rows, n_features)."""
+        return self._rows(record).to_numpy(dtype=np.float64)
+
+    def _rows(self, record: SubmissionRecord) -> pd.DataFrame:
         known = self._backgrounds.get(record.id)
         if known is None:
-            raw = self._store.document(record.model, record.version, BACKGROUND)
-            known = pd.read_csv(io.BytesIO(raw)).to_numpy(dtype=np.float64)
+            known = read_background(self._store.document(record.model, record.version, DOCUMENT))
             self._backgrounds[record.id] = known
         return known

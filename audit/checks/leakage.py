@@ -408,10 +408,10 @@ def _out_of_time(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
 
 
 OPENINGS = {
-    "knows_the_answer": Sentence(en="tell the outcome by themselves", zh="单独即可判断结果的列"),
-    "known_after_event": Sentence(en="are known only after the event", zh="事后才能获知的列"),
-    "disguised": Sentence(en="repeat what is known only after the event", zh="变相包含事后信息的列"),
-    "identifier": Sentence(en="are ids", zh="形似编号的列"),
+    "knows_the_answer": Sentence(en="telling the outcome on its own", zh="单独即可判断结果的列"),
+    "known_after_event": Sentence(en="known only after the event", zh="事后才能获知的列"),
+    "disguised": Sentence(en="repeating what is known only after the event", zh="变相包含事后信息的列"),
+    "identifier": Sentence(en="an id by its form", zh="形似编号的列"),
 }
 """How the leaks of one kind are summed up."""
 
@@ -423,7 +423,7 @@ def _leaks_said(leaks: Sequence[Suspicion]) -> Sentence:
         columns = [str(one.column) for one in leaks if one.kind == kind]
         if columns:
             names = named(columns, most=8)
-            parts.append(Sentence(en=f"{names.en} {opening.en}", zh=f"{opening.zh}：{names.zh}"))
+            parts.append(Sentence(en=f"{opening.en}: {names.en}", zh=f"{opening.zh}：{names.zh}"))
     if parts:
         parts.append(
             Sentence(

@@ -29,7 +29,7 @@ class TestClaims:
         assert columns_of(faults_of(found, "known_after_event")) == {"totmed", "durat", "benefit"}
         assert columns_of(faults_of(found, "knows_the_answer")) == {"durat"}
         assert found.says.en.startswith(
-            "'durat' tell the outcome by themselves; 'totmed', 'durat', 'benefit' are known only after the event; "
+            "telling the outcome on its own: 'durat'; known only after the event: 'totmed', 'durat', 'benefit'; "
             "leave these columns out"
         )
         assert found.says.zh.startswith("单独即可判断结果的列：“durat”；事后才能获知的列：“totmed”、“durat”、“benefit”")

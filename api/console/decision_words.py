@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from reports.decision_figures import ChangeFigure, ContributionFigure, DecisionFigures, FlipFigure
+from reports.decision_figures import CapShare, ChangeFigure, ContributionFigure, DecisionFigures, FlipFigure
 from reports.decision_letter import reading_words, share_words
 from reports.readings import Reading
-from reports.wording import Language, as_number, say
+from reports.wording import Language, as_number, name_of, say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,10 +47,31 @@ def flip_rows(figures: DecisionFigures, language: Language) -> tuple[FlipLine, .
     return tuple(_flip(each, language) for each in figures.flips)
 
 
+def cap_words(figures: DecisionFigures, language: Language) -> str:
+    """Return what the caps on personal features did to this decision; empty when there was none to hold."""
+    if not figures.cap_shares:
+        return ""
+    exceeded = [each for each in figures.cap_shares if each.above] or figures.cap_shares
+    shares = say(language, "list.comma").join(_cap(each, language) for each in exceeded)
+    if "clip_kept_alarm" in figures.flags:
+        return say(language, "clip.kept_alarm", shares=shares)
+    if "handed_over" in figures.flags:
+        return f"{say(language, 'clip.handed_over')} {say(language, 'clip.shares_were', shares=shares)}"
+    return say(language, "clip.text_hidden" if figures.clipped else "clip.measured", shares=shares)
+
+
 def in_words(reading: Reading | None, unit: str, language: Language) -> str:
     """Return a reading with its unit; a missing one says so."""
     words = reading_words(reading, language)
+    unit = name_of(language, "measure", unit)
     return f"{words} {unit}" if unit and reading is not None else words
+
+
+def _cap(each: CapShare, language: Language) -> str:
+    share = share_words(each.share, language)
+    if each.cap is None:
+        return say(language, "clip.share", name=each.label, share=share)
+    return say(language, "clip.share_and_cap", name=each.label, share=share, cap=each.cap)
 
 
 def _contribution(each: ContributionFigure, language: Language) -> ContributionLine:

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import QueryParams
 
 from api.console import pictures
-from api.console.decision_words import change_lines, contribution_lines, flip_rows
+from api.console.decision_words import cap_words, change_lines, contribution_lines, flip_rows
 from api.console.pages import PageRoute, done, language_of, page, text_of
 from api.console.sessions import signed_in
 from api.console.signing_in import Posted
@@ -169,6 +169,7 @@ def _shown(
         rows=contribution_lines(figures, language),
         changes=change_lines(figures, language),
         flips=flip_rows(figures, language),
+        caps=cap_words(figures, language),
         drawn={
             "contributions": pictures.contributions(figures, language),
             "flips": pictures.flips(figures, language),

@@ -11,7 +11,6 @@ from reports.charts import (
     Flip,
     GroupRate,
     Importance,
-    Plane,
     ShareStep,
     Step,
     confusion_picture,
@@ -23,8 +22,8 @@ from reports.charts import (
     tradeoff_curve,
     waterfall,
 )
-from reports.decision_figures import ContributionFigure, DecisionFigures, PlaneFigure
-from reports.decision_letter import flips_of, share_words
+from reports.decision_figures import ContributionFigure, DecisionFigures
+from reports.decision_letter import flips_of, plane_of, share_words
 from reports.evidence import Rate
 from reports.model_figures import GroupFigure, ModelFigures
 from reports.wording import Language, name_of, say
@@ -94,7 +93,7 @@ def plane(figures: DecisionFigures, language: Language) -> Picture | None:
     found = figures.plane
     if found is None:
         return None
-    drawn = _plane(found, figures.alarms_above, language)
+    drawn = plane_of(found, figures.alarms_above, language)
     return both(lambda width: decision_plane(drawn, language=language, width=width, height=0.45 * width + 90))
 
 
@@ -187,23 +186,3 @@ def _share(each: ContributionFigure, language: Language) -> ShareStep:
         towards_alarm=each.towards_alarm,
         written=share_words(each.share, language),
     )
-
-
-def _plane(found: PlaneFigure, alarms_above: bool, language: Language) -> Plane:
-    return Plane(
-        name_x=_axis(found.label_x.in_language(language), found.unit_x),
-        name_y=_axis(found.label_y.in_language(language), found.unit_y),
-        x=found.x,
-        y=found.y,
-        scores=found.scores,
-        supported=found.supported,
-        threshold=found.threshold,
-        alarms_at_or_above=alarms_above,
-        case_x=None if found.case_x is None else found.case_x.ends,
-        case_y=None if found.case_y is None else found.case_y.ends,
-        boundary=found.boundary,
-    )
-
-
-def _axis(name: str, unit: str) -> str:
-    return f"{name} [{unit}]" if unit else name

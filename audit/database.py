@@ -147,7 +147,8 @@ def create_all(database: Database) -> None:
     with database.writing() as connection:
         metadata.create_all(connection)
         for statement in guards(database.dialect):
-            connection.exec_driver_sql(statement)
+            # psycopg reads a bare % as the beginning of a parameter
+            connection.exec_driver_sql(statement if database.dialect == "sqlite" else statement.replace("%", "%%"))
 
 
 class Writer:

@@ -16,7 +16,7 @@ from audit.tables import metadata
 class TestUpgrade:
     def test_the_tables_are_those_of_the_code(self, database: Database) -> None:
         with database.reading() as connection:
-            context = MigrationContext.configure(connection, opts={"include_name": _of_the_log})
+            context = MigrationContext.configure(connection, opts={"include_object": _of_the_log})
             assert compare_metadata(context, metadata) == []
 
     def test_a_second_time_changes_nothing(self, database: Database) -> None:
@@ -38,5 +38,5 @@ class TestUpgrade:
         database.close()
 
 
-def _of_the_log(name: str | None, kind: str, _parents: object) -> bool:
+def _of_the_log(_object: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
     return kind != "table" or (name or "").startswith("log_")

@@ -11,44 +11,36 @@ from types import MappingProxyType
 from typing import Any
 
 from policies.deidentification import Band, DeidentificationRules
-from policies.errors import Malformed, Sentence
+from policies.errors import Malformed, Sentence, refuse_all
 from policies.feature_caps import CapRule, CapRules, OnExceed
 from policies.impact_matrix import Floor, ImpactMatrix, Option, Question
 from policies.permitted_use import PurposeRules
+from policies.rulebook_faults import (
+    band_faults,
+    cap_faults,
+    check_faults,
+    impact_faults,
+    permit_faults,
+    purpose_faults,
+    retention_faults,
+    review_faults,
+)
+from policies.terms import PermitRules, RetentionRules, ReviewRules
 from policies.tiers import Tier
 
 BUILT_IN = Path(__file__).parent / "rules" / "rulebook.toml"
-
-
-@dataclass(frozen=True, kw_only=True)
-class PermitRules:
-    """How long a permit may run by tier, who decides, which findings stand in the way of any approval, and
-    what a check without a conclusion means: "note", "reason" or "blocks"."""
-
-    longest_days: Mapping[Tier, int]
-    grace_hours: float
-    deciders: Mapping[Tier, tuple[str, ...]]
-    inconclusive: Mapping[Tier, str]
-    blocking: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetentionRules:
-    """Days a trace is kept: default, floor (days and calendar months, the longer holds), ceiling by tier."""
-
-    default_days: int
-    floor_days: int
-    floor_months: int
-    ceiling_days: Mapping[Tier, int]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReviewRules:
-    """Deadlines, in days, for appeals and explanations."""
-
-    appeal_within_days: int
-    answer_appeal_days: int
-    explain_within_days: int
+PARTS = (
+    "version",
+    "title",
+    "purposes",
+    "impact",
+    "caps",
+    "deidentification",
+    "permits",
+    "reviews",
+    "retention",
+    "checks",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,9 +79,10 @@ def read_rulebook(source: Path | bytes = BUILT_IN) -> Rulebook:
     Raises
     ------
     Malformed
-        When it is not TOML, a part is missing, or the impact matrix could lower a tier on a graver answer.
+        When it cannot be found or is not TOML, a part is missing, a figure makes no sense, or a rule undoes
+        another: a graver answer that lowers a tier, a graver tier that loosens a limit. All faults at once.
     """
-    raw = source.read_bytes() if isinstance(source, Path) else source
+    raw = _bytes_of(source) if isinstance(source, Path) else source
     try:
         document = tomllib.loads(raw.decode("utf-8"))
         book = _build(document, raw)
@@ -104,10 +97,20 @@ def read_rulebook(source: Path | bytes = BUILT_IN) -> Rulebook:
                 zh=f"规则文件缺少或写错了 {error}，请对照 policies/rules/rulebook.toml",
             )
         ) from error
-    faults = [*_impact_faults(book.impact), *_retention_faults(book.retention)]
-    if faults:
-        raise Malformed(*faults)
+    refuse_all(dict.fromkeys(_faults(book, document)))
     return book
+
+
+def _bytes_of(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise Malformed(
+            Sentence(
+                en=f"the rulebook '{path}' cannot be read: {error.strerror}",
+                zh=f"无法读取规则文件“{path}”：{error.strerror}",
+            )
+        ) from error
 
 
 def _build(document: dict[str, Any], raw: bytes) -> Rulebook:
@@ -125,17 +128,42 @@ def _build(document: dict[str, Any], raw: bytes) -> Rulebook:
         impact=_impact(document["impact"]),
         caps=_caps(document["caps"]),
         deidentification=DeidentificationRules(
-            forbidden=tuple(deidentification["forbidden"]),
+            forbidden=_texts(deidentification, "forbidden"),
             bands=tuple(
-                Band(columns=tuple(band["columns"]), width=float(band["width"]))
+                Band(columns=_texts(band, "columns"), width=float(band["width"]))
                 for band in deidentification.get("bands", [])
             ),
         ),
         permits=_permits(document["permits"]),
-        reviews=ReviewRules(**document["reviews"]),
+        reviews=ReviewRules(**{name: int(days) for name, days in document["reviews"].items()}),
         retention=_retention(document["retention"]),
         checks=MappingProxyType(document["checks"]),
     )
+
+
+def _faults(book: Rulebook, document: Mapping[str, Any]) -> list[Sentence]:
+    return [
+        *_unknown(document),
+        *purpose_faults(book.purposes),
+        *impact_faults(book.impact),
+        *cap_faults(book.caps),
+        *band_faults(book.deidentification),
+        *permit_faults(book.permits),
+        *review_faults(book.reviews),
+        *retention_faults(book.retention),
+        *check_faults(book.checks),
+    ]
+
+
+def _unknown(document: Mapping[str, Any]) -> list[Sentence]:
+    return [
+        Sentence(
+            en=f"the rulebook has an unknown part '{name}'; expected {', '.join(PARTS)}",
+            zh=f"规则文件含有未知部分“{name}”，应为 {'、'.join(PARTS)}",
+        )
+        for name in document
+        if name not in PARTS
+    ]
 
 
 def _sentence(table: Mapping[str, Any]) -> Sentence:
@@ -144,6 +172,18 @@ def _sentence(table: Mapping[str, Any]) -> Sentence:
 
 def _sentences(table: Mapping[str, Any]) -> Mapping[str, Sentence]:
     return MappingProxyType({name: _sentence(said) for name, said in table.items()})
+
+
+def _texts(table: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Return a list of texts; one bare text would silently become its letters."""
+    value = table[key]
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ValueError(f"'{key}' = {value!r} (expected a list of texts)")
+    return tuple(value)
+
+
+def _whole(table: Mapping[str, Any]) -> Mapping[Tier, int]:
+    return MappingProxyType({tier: int(value) for tier, value in _by_tier(table).items()})
 
 
 def _by_tier(table: Mapping[str, Any]) -> dict[Tier, Any]:
@@ -168,14 +208,14 @@ def _impact(table: Mapping[str, Any]) -> ImpactMatrix:
             Floor(when=MappingProxyType(dict(floor["when"])), tier=Tier[floor["tier"]], says=_sentence(floor))
             for floor in table["floors"]
         ),
-        tier_from=MappingProxyType(_by_tier(table["tier_from"])),
+        tier_from=_whole(table["tier_from"]),
     )
 
 
 def _caps(table: Mapping[str, Any]) -> CapRules:
     return CapRules(
         features=tuple(
-            CapRule(kind=rule["kind"], columns=tuple(rule["columns"]), cap=float(rule["cap"]))
+            CapRule(kind=rule["kind"], columns=_texts(rule, "columns"), cap=float(rule["cap"]))
             for rule in table["features"]
         ),
         total=float(table["total"]),
@@ -185,11 +225,11 @@ def _caps(table: Mapping[str, Any]) -> CapRules:
 
 def _permits(table: Mapping[str, Any]) -> PermitRules:
     return PermitRules(
-        longest_days=MappingProxyType(_by_tier(table["longest_days"])),
+        longest_days=_whole(table["longest_days"]),
         grace_hours=min(float(table["grace_hours"]), 24.0),
-        deciders=MappingProxyType({tier: tuple(roles) for tier, roles in _by_tier(table["deciders"]).items()}),
+        deciders=MappingProxyType({tier: _texts(table["deciders"], tier.name) for tier in Tier}),
         inconclusive=MappingProxyType(_by_tier(table["inconclusive"])),
-        blocking=tuple(table["blocking"]),
+        blocking=_texts(table, "blocking"),
     )
 
 
@@ -198,64 +238,5 @@ def _retention(table: Mapping[str, Any]) -> RetentionRules:
         default_days=int(table["default_days"]),
         floor_days=int(table["floor_days"]),
         floor_months=int(table["floor_months"]),
-        ceiling_days=MappingProxyType(_by_tier(table["ceiling_days"])),
+        ceiling_days=_whole(table["ceiling_days"]),
     )
-
-
-def _impact_faults(matrix: ImpactMatrix) -> list[Sentence]:
-    faults = []
-    names = {question.name: question for question in matrix.questions}
-    for question in matrix.questions:
-        points = [option.points for option in question.options]
-        if points != sorted(points) or min(points) < 0:
-            faults.append(
-                Sentence(
-                    en=f"impact question '{question.name}': points {points} must not fall from mild to grave",
-                    zh=f"影响评估问题“{question.name}”：分值 {points} 从轻到重不得下降",
-                )
-            )
-        if question.unanswered not in [option.answer for option in question.options]:
-            faults.append(
-                Sentence(
-                    en=f"impact question '{question.name}': unanswered = '{question.unanswered}' is not an option",
-                    zh=f"影响评估问题“{question.name}”：unanswered = “{question.unanswered}”不在选项中",
-                )
-            )
-    starts = [matrix.tier_from[tier] for tier in Tier]
-    if starts != sorted(starts) or starts[0] > 0:
-        faults.append(
-            Sentence(
-                en=f"impact.tier_from {starts} must rise from 0 at L1",
-                zh=f"impact.tier_from {starts} 应从 L1 的 0 递增",
-            )
-        )
-    for floor in matrix.floors:
-        for name, answer in floor.when.items():
-            if name not in names or answer not in [option.answer for option in names[name].options]:
-                faults.append(
-                    Sentence(
-                        en=f"impact floor: '{name} = {answer}' is not an answer of this matrix",
-                        zh=f"影响评估底线：“{name} = {answer}”不是本矩阵的回答",
-                    )
-                )
-    return faults
-
-
-def _retention_faults(retention: RetentionRules) -> list[Sentence]:
-    faults = []
-    if retention.floor_days < 180 or retention.floor_months < 6:
-        faults.append(
-            Sentence(
-                en=f"retention floor {retention.floor_days} days, {retention.floor_months} months: "
-                "it may not be under 180 days and 6 calendar months",
-                zh=f"保存下限为 {retention.floor_days} 天、{retention.floor_months} 个月，不得低于 180 天及 6 个日历月",
-            )
-        )
-    if retention.default_days < retention.floor_days:
-        faults.append(
-            Sentence(
-                en=f"retention default {retention.default_days} days is under its floor {retention.floor_days}",
-                zh=f"默认保存 {retention.default_days} 天，低于下限 {retention.floor_days} 天",
-            )
-        )
-    return faults

@@ -11,7 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.commands import accounts, anchoring, deciding, keeping, reporting, running, submitting
 from api.commands.shared import err, say
 from api.problems import away, exit_code
-from policies.errors import Fault
+from policies.errors import Fault, Sentence
 
 app = typer.Typer(
     name="mingjing",
@@ -45,6 +45,9 @@ def main() -> None:
 
 def run(arguments: list[str]) -> int:
     """Run one command and return its exit code; every fault becomes one sentence on stderr."""
+    if not all(_readable(argument) for argument in arguments):
+        err.print(say(NOT_TEXT), markup=False, style="red")
+        return 2
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # a user's terminal is no place for a library's deprecations
     try:
@@ -55,7 +58,7 @@ def run(arguments: list[str]) -> int:
         return exit_code(fault)
     except (OSError, SQLAlchemyError) as error:
         err.print(say(away(error).says), markup=False, style="red")
-        return 3
+        return exit_code(away(error))
     except typer.Abort:
         return 2
     except typer.TyperException as misuse:
@@ -63,6 +66,16 @@ def run(arguments: list[str]) -> int:
         err.print("See: mingjing --help", markup=False)
         return 2
     return done if isinstance(done, int) else 0
+
+
+NOT_TEXT = Sentence(
+    en="an argument is not text in UTF-8; set the terminal to UTF-8", zh="有参数不是 UTF-8 文本，请将终端设为 UTF-8"
+)
+
+
+def _readable(argument: str) -> bool:
+    """Whether an argument is text: bytes that are not come in as lone surrogates, which nothing can store."""
+    return argument.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in argument)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from api.identity import NotSignedIn
 from governance.permits import MayNotRun
@@ -23,8 +23,15 @@ STATUS: tuple[tuple[type[Fault], int, str], ...] = (
 """Most specific first."""
 
 
-def away(error: OSError | SQLAlchemyError) -> Unavailable:
+def away(error: OSError | SQLAlchemyError) -> Fault:
     """Return what disk, network or database did as an error of the house; details stay in the logs."""
+    if isinstance(error, DataError):
+        return Malformed(
+            Sentence(
+                en="a value that was handed in cannot be stored or compared; leave out control characters",
+                zh="提交的值无法存储或比较，请去掉控制字符",
+            )
+        )
     why = error.strerror or type(error).__name__ if isinstance(error, OSError) else type(error).__name__
     return Unavailable(
         Sentence(

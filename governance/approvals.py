@@ -208,7 +208,7 @@ class Approvals:
             id=identifier_text(new_identifier(microseconds_of(now))),
             submission=submission,
             verdict=verdict.value,
-            reason=_require_reason(reason),
+            reason=require_reason(reason),
             by=by.name,
             role=by.role.value,
             at=now,
@@ -399,7 +399,7 @@ class Approvals:
         known, _ = self._book.search(model=model, limit=1)
         if not known or not by.sees_site(known[0].site or None):
             raise absent("model", model)
-        reason = _require_reason(reason)
+        reason = require_reason(reason)
         held = [p for p in self._permits.permits() if p.model == model and p.state is not PermitState.ENDED]
         if not held or held[0].state is not now_in:
             state = held[0].state.value if held else "without a permit"
@@ -497,12 +497,20 @@ class Approvals:
             )
 
 
-def _require_reason(reason: str) -> str:
+def require_reason(reason: str) -> str:
+    """Return a reason without the space around it. Raises Malformed for one that others cannot follow or read."""
     if len(reason.strip()) < 3:
         raise Malformed(
             Sentence(
                 en="a verdict needs a reason that others can follow; found an empty one",
                 zh="裁定必须写明他人可以理解的理由，当前为空",
+            )
+        )
+    if not reason.replace("\n", " ").replace("\t", " ").isprintable():
+        raise Malformed(
+            Sentence(
+                en="the reason holds characters that cannot be shown; write it in plain text",
+                zh="理由中含有无法显示的字符，请使用纯文本",
             )
         )
     return reason.strip()

@@ -9,6 +9,7 @@ from enum import StrEnum
 
 from audit.entries import Entry
 from audit.trace_log import TraceLog
+from governance.approvals import require_reason
 from governance.statements import read_statement, statement
 from policies.errors import Malformed, NotFound, Sentence
 from policies.roles import Action, Person, absent, require, require_site
@@ -164,7 +165,7 @@ def _reason(reason: str) -> str:
                 zh="对决策的意见必须写明他人可以理解的理由，当前为空",
             )
         )
-    return reason.strip()
+    return require_reason(reason)
 
 
 def _read(entry: Entry, payload: Callable[[str], bytes | None]) -> Review:

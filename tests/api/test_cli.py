@@ -196,6 +196,12 @@ class TestVerdict:
         assert said in terminal.err
 
 
+class TestArguments:
+    def test_that_are_no_text_are_2(self, terminal: Terminal, ids: dict[str, str]) -> None:
+        assert terminal.run("verdict", ids["waiting"], "return", "--reason", "fine \udcff") == 2
+        assert terminal.err.strip() == "an argument is not text in UTF-8; set the terminal to UTF-8"
+
+
 class TestPredict:
     def test_answers_a_file(self, terminal: Terminal, tmp_path: Path) -> None:
         rows(5, seed=9)[list(SENSORS)].to_csv(tmp_path / "rows.csv", index=False)

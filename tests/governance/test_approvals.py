@@ -127,6 +127,16 @@ class TestReason:
             house.verdict(house.submitted(), verdict, OFFICER, reason=reason)
         assert refused.value.says.en == "a verdict needs a reason that others can follow; found an empty one"
 
+    @pytest.mark.parametrize("reason", ["fine\x00", "\ud800 fine", "fine\x1b[2J"])
+    def test_is_text_that_can_be_shown(self, house: House, reason: str) -> None:
+        with pytest.raises(Malformed, match="holds characters that cannot be shown"):
+            house.verdict(house.submitted(), Verdict.VETO, OFFICER, reason=reason)
+
+    def test_may_be_chinese_and_have_lines(self, house: House) -> None:
+        record = house.submitted()
+        house.verdict(record, Verdict.RETURN, OFFICER, reason="缺少传感器说明。\n请补充。")
+        assert house.service.book.get(record.id).verdicts[0].reason == "缺少传感器说明。\n请补充。"
+
 
 class TestSeparationOfDuties:
     @pytest.mark.parametrize("verdict", list(Verdict))

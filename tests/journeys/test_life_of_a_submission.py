@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from governance.approvals import StandsInTheWay, Verdict
 from governance.permits import MayNotRun
 from governance.stages import IllegalMove, Stage
 from policies.errors import Conflict
+from policies.roles import Role
 from tests.governance.factories import (
     COMMITTEE,
     ENGINEER,
@@ -20,6 +23,8 @@ from tests.governance.factories import (
     PURPOSE,
     House,
     a_directory,
+    an_examination,
+    someone,
 )
 
 
@@ -98,6 +103,47 @@ class TestLifeOfASubmission:
         house.clock.go(days=1)
         with pytest.raises(MayNotRun, match="the permit of version 1 ended on"):
             house.decide()
+
+
+class TestRaces:
+    def test_of_many_approvals_one_binds(self, house: House) -> None:
+        record = house.submitted()
+        outcomes = _together([lambda i=i: house.approve(record, someone(Role.DSO, f"dso-{i}")) for i in range(5)])
+        assert sum(not isinstance(outcome, Conflict) for outcome in outcomes) == 1
+        assert len(house.service.book.get(record.id).verdicts) == 1
+
+    def test_of_many_submissions_of_one_name_one_comes_in(self, house: House) -> None:
+        examinations = [an_examination(house.folder / f"racing-{seed}", seed=seed) for seed in range(4)]
+        take_in = house.service.intake.take_in
+        outcomes = _together([lambda e=e: take_in(e, by=ENGINEER) for e in examinations])
+        assert sum(not isinstance(outcome, Conflict) for outcome in outcomes) == 1
+        assert len(house.service.store.versions()) == 1
+
+    def test_a_veto_is_never_lost_to_an_approval(self, house: House) -> None:
+        record = house.submitted()
+        _together([lambda: house.approve(record, someone(Role.DSO, "one")), lambda: house.veto(record, OFFICER)])
+        assert house.service.book.get(record.id).stage is Stage.VETOED
+        with pytest.raises(MayNotRun):
+            house.decide()
+
+
+def _together(acts: list[Any]) -> list[Any]:
+    start = threading.Barrier(len(acts))
+    outcomes: list[Any] = [None] * len(acts)
+
+    def run(place: int) -> None:
+        start.wait()
+        try:
+            outcomes[place] = acts[place]()
+        except Conflict as lost:
+            outcomes[place] = lost
+
+    threads = [threading.Thread(target=run, args=(place,)) for place in range(len(acts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
 
 
 class TestWhatStays:

@@ -36,13 +36,19 @@ CHOICES = ("approve", "conditions", "return", "veto")
 
 
 @router.get("/queue")
-def queue(request: Request, person: Visitor, after: str | None = None) -> Response:
+def queue(request: Request, person: Visitor) -> Response:
     """Show what waits for a verdict, the longest wait first."""
     require(person, Action.GIVE_VERDICT)
     service = service_of(request)
-    found, more = service.book.search(stage=Stage.EXAMINED, after=after, limit=100)
-    waiting = sorted(_seen_by(person, found), key=lambda record: record.submitted_at)
-    return page(request, "queue.html", records=waiting, now=service.clock(), more=more)
+    waiting: list[SubmissionRecord] = []
+    after: str | None = None
+    while True:
+        found, after = service.book.search(stage=Stage.EXAMINED, after=after, limit=200)
+        waiting += _seen_by(person, found)
+        if after is None:
+            break
+    waiting.sort(key=lambda record: record.submitted_at)
+    return page(request, "queue.html", records=waiting, now=service.clock())
 
 
 @router.get("/submissions")

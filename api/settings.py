@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -82,3 +83,9 @@ def _fault(found: ErrorDetails) -> Sentence:
         en=f"the setting {name} is {found['input']!r}: {found['msg']}",
         zh=f"设置项 {name} 的值为 {found['input']!r}：{found['msg']}",
     )
+
+
+def keep_libraries_quiet() -> None:
+    """Tell libraries that report home not to. Call it before the first of them is imported."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")  # noqa: TID251 - the one place for it
+    os.environ.setdefault("DO_NOT_TRACK", "true")  # noqa: TID251 - the one place for it

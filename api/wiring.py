@@ -13,7 +13,7 @@ from pathlib import Path
 
 from api.identity import People
 from api.migrations import upgrade
-from api.settings import Settings
+from api.settings import Settings, keep_libraries_quiet
 from api.telling import Telling
 from audit.database import Database, open_database
 from audit.deidentify import pseudonym
@@ -219,6 +219,7 @@ def hand_in_left_behind(folder: Path, log: TraceLog, clock: Clock) -> int:
 
 def model_store(settings: Settings) -> ModelStore:
     """Return the model store the settings name."""
+    keep_libraries_quiet()
     # Importing MLflow takes seconds, so only a process that opens a store pays for it.
     from model_registry.mlflow_store import MlflowStore, embedded_store
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.commands.shared import Data, Json, err, opened, out, settings_for, show_json
+from api.commands.shared import Data, Json, err, opened, out, say, settings_for, show_json
 from policies.errors import Conflict, Sentence
 from policies.roles import Role
 
@@ -27,20 +27,40 @@ def demo(data: Data = None) -> None:
     marker = settings.data / MARKER
     if marker.is_file():
         told = json.loads(marker.read_text(encoding="utf-8"))
-        out.print(f"The demo has run in {settings.data}: {told['decisions']} decisions, {told['alarms']} alarms.")
-        out.print("See it with: make serve      Run it anew: remove the folder first.")
-        return
-    with opened(data) as service:
-        if service.book.search(limit=1)[0]:
+        if told == BEGUN:
             raise Conflict(
                 Sentence(
-                    en=f"{settings.data} holds submissions that are not the demo's; name another folder with --data",
-                    zh=f"{settings.data} 中已有非演示数据，请用 --data 指定其他目录",
+                    en=f"the demo was interrupted in {settings.data}; remove that folder and run it again",
+                    zh=f"{settings.data} 中的演示曾被中断，请删除该目录后重新运行",
                 )
             )
-        out.print("[bold]Mingjing 明镜[/]: who may let a risk model act, why it decided, and proof of both\n")
-        result = tell_story(service, settings.data / "demo", out.print, time.monotonic)
-    out.print(f"\nDone in {result.seconds:.0f} s. Look around in the browser: [bold]make serve[/]")
+        out.print(say(_ran(str(settings.data), told)), markup=False)
+        return
+    if settings.data.exists() and any(settings.data.iterdir()):
+        raise Conflict(
+            Sentence(
+                en=f"{settings.data} holds data that are not the demo's; name another folder with --data",
+                zh=f"{settings.data} 中已有非演示数据，请用 --data 指定其他目录",
+            )
+        )
+    settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
+    marker.write_text(json.dumps(BEGUN), encoding="utf-8")
+    with opened(data) as service:
+        result = tell_story(service, settings.data / "demo", lambda said: out.print(say(said)), time.monotonic)
+    marker.write_text(json.dumps(result.as_json(), indent=1), encoding="utf-8")
+
+
+BEGUN = {"state": "begun"}
+"""What the marker of a demo says that has not come to its end."""
+
+
+def _ran(folder: str, told: dict[str, object]) -> Sentence:
+    return Sentence(
+        en=f"The demo has run in {folder}: {told['decisions']} decisions, {told['alarms']} alarms.\n"
+        "See it with: make serve      Run it anew: remove the folder first.",
+        zh=f"演示已在 {folder} 运行过：{told['decisions']} 次判定，{told['alarms']} 次报警。\n"
+        "查看：make serve      重新运行：先删除该目录。",
+    )
 
 
 def serve(

@@ -21,6 +21,7 @@ from governance.approvals import Verdict
 from governance.permits import MayNotRun
 from governance.reviews import Judgement
 from governance.submissions import SubmissionRecord
+from policies.errors import Sentence
 from policies.feature_caps import caps_for
 from policies.roles import Person, Role
 
@@ -38,7 +39,8 @@ ACCOUNTS = (
     ("admin", Role.ADMIN),
 )
 
-Tell = Callable[[str], None]
+Tell = Callable[[Sentence], None]
+"""Shows one line of the story to the person; `[bold]` and colours are Rich's."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +69,15 @@ def tell_story(service: Service, folder: Path, tell: Tell, monotonic: Callable[[
     began = monotonic()
     people = _accounts(service)
     frame = claims()
-    tell(f"Real data: {len(frame):,} workers' compensation claims, {frame[LABEL].mean():.1%} off work over 8 weeks.")
+    share = f"{frame[LABEL].mean():.1%}"
+    tell(
+        Sentence(
+            en="[bold]Mingjing 明镜[/]: who may let a risk model act, why it decided, and proof of both\n\n"
+            f"Real data: {len(frame):,} workers' compensation claims, {share} off work over 8 weeks.",
+            zh="[bold]明镜 Mingjing[/]：谁批准风险模型投入使用、它为何如此判定，以及两者的证明\n\n"
+            f"真实数据：{len(frame):,} 份工伤补偿案件，其中 {share} 停工超过 8 周。",
+        )
+    )
     hindsight, with_age, sound = (write_submission(story, frame, folder / story.name) for story in STORIES)
 
     _veto_the_leak(service, hindsight, people, frame, tell)
@@ -76,132 +86,188 @@ def tell_story(service: Service, folder: Path, tell: Tell, monotonic: Callable[[
     decided = _decide(service, record, people["plant-system"], frame, tell)
     overridden = _override(service, decided, people["zhao"], tell)
     files = [*_prove(service, overridden, folder, tell), *_report(service, record, overridden, folder, tell)]
-    alarms = sum(1 for decision in decided.decisions if decision is not None and decision.verdict)
-    told = Told(
+    seconds = round(monotonic() - began, 1)
+    tell(
+        Sentence(
+            en=f"\nDone in {seconds:.0f} s. Look around in the browser: [bold]make serve[/]",
+            zh=f"\n完成，用时 {seconds:.0f} 秒。在浏览器中查看：[bold]make serve[/]",
+        )
+    )
+    return Told(
         decisions=len(decided.decisions),
-        alarms=alarms,
+        alarms=sum(1 for decision in decided.decisions if decision is not None and decision.verdict),
         overridden=overridden,
         files=tuple(str(file) for file in files),
-        seconds=round(monotonic() - began, 1),
+        seconds=seconds,
     )
-    (service.settings.data / MARKER).write_text(json.dumps(told.as_json(), indent=1), encoding="utf-8")
-    return told
 
 
 def _accounts(service: Service) -> dict[str, Person]:
-    known = {person.name for person in service.people.everyone()}
     for name, role in ACCOUNTS:
-        if name not in known:
-            service.people.add(name, role)
+        service.people.add(name, role)
     return {name: service.people.person(name) for name, _ in ACCOUNTS}
 
 
 def _veto_the_leak(service: Service, folder: Path, people: dict[str, Person], frame: pd.DataFrame, tell: Tell) -> None:
     record = service.submit(folder, by=people["lin"])
-    tell(f"\n[bold]1. {record.model}[/] looks brilliant: {_measured(record, 'roc_auc')}.")
-    for finding in _failing(record, "leakage")[:3]:
-        tell(f"   [red]leakage[/]  {finding}")
-    service.give_verdict(
-        record.id, Verdict.VETO, by=people["mei"], reason="It predicts with what is known only after the outcome."
-    )
-    tell("   mei, digital safety officer: [bold red]veto[/]. The next call:")
-    try:
-        service.serving.decide(
-            record.model, frame.iloc[-1:][list(STORIES[0].features)], purpose=PURPOSE, by=people["plant-system"]
+    skill = _measured(record, "roc_auc")
+    tell(
+        Sentence(
+            en=f"\n[bold]1. {record.model}[/] looks brilliant: {skill.en}.",
+            zh=f"\n[bold]1. {record.model}[/] 看似出色：{skill.zh}。",
         )
+    )
+    _tell_failing(record, "leakage", tell)
+    service.give_verdict(
+        record.id,
+        Verdict.VETO,
+        by=people["mei"],
+        reason="It predicts with what is known only after the outcome. 使用了事后才能获知的信息。",
+    )
+    tell(
+        Sentence(
+            en="   mei, digital safety officer: [bold red]veto[/]. The next call:",
+            zh="   数字安全官 mei：[bold red]否决[/]。下一次调用：",
+        )
+    )
+    rows = frame.iloc[-1:][list(STORIES[0].features)]
+    try:
+        service.serving.decide(record.model, rows, purpose=PURPOSE, by=people["plant-system"])
     except MayNotRun as refused:
-        tell(f"   refused: {refused}")
-        tell(f"   fallback: {refused.fallback}")
+        tell(
+            Sentence(
+                en=f"   refused: {refused.says.en}\n   fallback: {refused.fallback}",
+                zh=f"   已拒绝：{refused.says.zh}\n   fallback: {refused.fallback}",
+            )
+        )
 
 
 def _return_the_one_with_age(service: Service, folder: Path, people: dict[str, Person], tell: Tell) -> None:
     record = service.submit(folder, by=people["lin"])
-    tell(f"\n[bold]2. {record.model}[/]: {_measured(record, 'roc_auc')}.")
-    for finding in _failing(record, "weight_caps")[:1]:
-        tell(f"   [red]weight_caps[/]  {finding}")
-    declaration = record.declaration
+    skill = _measured(record, "roc_auc")
+    tell(
+        Sentence(
+            en=f"\n[bold]2. {record.model}[/]: {skill.en}.",
+            zh=f"\n[bold]2. {record.model}[/]：{skill.zh}。",
+        )
+    )
+    _tell_failing(record, "weight_caps", tell)
     predictor = service.models.predictor(record)
     explanation = predictor.explain(service.models.background(record))
-    held = hold_caps(explanation, caps_for(predictor.feature_names, service.rulebook.caps, declaration))
+    held = hold_caps(explanation, caps_for(predictor.feature_names, service.rulebook.caps, record.declaration))
     age = predictor.feature_names.index("age")
-    before, after = held.shares_before[:, age], held.shares_after[:, age]
-    cut = declaration.model.threshold
-    flipped = int(((predictor.score_of(held.margins) >= cut) != (predictor.score_of(explanation.scores) >= cut)).sum())
+    before, after = f"{held.shares_before[:, age].max():.1%}", f"{held.shares_after[:, age].max():.1%}"
+    cut = record.declaration.model.threshold
+    alarms = predictor.score_of(explanation.scores) >= cut
+    turned = int(((predictor.score_of(held.margins) >= cut) != alarms).sum())
+    over, of = int(held.exceeded.sum()), len(held.exceeded)
     tell(
-        f"   What enforcement does: in {int(held.exceeded.sum())} of {len(before)} decisions age weighs more than "
-        f"10 %; clipping takes its largest share from {before.max():.1%} to {after.max():.1%} and turns "
-        f"{flipped} verdicts."
+        Sentence(
+            en=f"   What enforcement does: in {over} of {of} decisions age weighs more than 10 %; clipping takes its "
+            f"largest share from {before} to {after} and turns {turned} verdicts.",
+            zh=f"   强制执行的效果：{of} 次判定中有 {over} 次年龄权重超过 10 %；"
+            f"裁剪后其最大占比由 {before} 降至 {after}，{turned} 次判定结果改变。",
+        )
     )
     service.give_verdict(
-        record.id, Verdict.RETURN, by=people["mei"], reason="Age carries more than its cap; train within the cap."
+        record.id,
+        Verdict.RETURN,
+        by=people["mei"],
+        reason="Age carries more than its cap; train within the cap. 年龄权重超过上限，请在上限内重新训练。",
     )
-    tell("   mei: [bold yellow]returned[/].")
+    tell(Sentence(en="   mei: [bold yellow]returned[/].", zh="   mei：[bold yellow]退回[/]。"))
 
 
 def _approve_the_sound_one(service: Service, folder: Path, people: dict[str, Person], tell: Tell) -> SubmissionRecord:
     record = service.submit(folder, by=people["lin"])
-    tell(f"\n[bold]3. {record.model}[/], without age: {_measured(record, 'roc_auc')}, tier {record.tier}.")
+    skill, found, false = (_measured(record, rate) for rate in ("roc_auc", "detection_rate", "false_alarm_rate"))
+    threshold = f"{record.declaration.model.threshold:g}"
     tell(
-        f"   threshold {record.declaration.model.threshold:g}, chosen on the curve of missed against false alarms: "
-        f"{_measured(record, 'detection_rate')}, {_measured(record, 'false_alarm_rate')}."
+        Sentence(
+            en=f"\n[bold]3. {record.model}[/], without age: {skill.en}, tier {record.tier}.\n"
+            f"   threshold {threshold}, chosen on the curve of missed against false alarms: {found.en}, {false.en}.",
+            zh=f"\n[bold]3. {record.model}[/]，不含年龄：{skill.zh}，等级 {record.tier}。\n"
+            f"   阈值 {threshold}，依漏报与误报的权衡曲线选定：{found.zh}，{false.zh}。",
+        )
     )
-    for finding in _failing(record, "group_bias")[:1]:
-        tell(f"   [red]group_bias[/]  {finding.split(';')[0]}")
+    _tell_failing(record, "group_bias", tell)
     ruling = service.give_verdict(
         record.id,
         Verdict.APPROVE,
         by=people["mei"],
         reason="Finds two of three long absences from what is known at the time. Men and older workers are alarmed "
-        "more often, so a person looks at every alarm, and the permit ends before the gap is forgotten.",
+        "more often, so a person looks at every alarm, and the permit ends before the gap is forgotten. "
+        "依当时已知信息可发现三分之二的长期停工。男性与年长者报警较多，故每次报警均须人工复核，许可期亦缩短。",
         until=service.clock() + timedelta(days=180),
         conditions=[
             {"kind": "review_alarms"},
-            {"kind": "note", "text": "Explain or narrow the gap between groups before the permit is renewed."},
+            {
+                "kind": "note",
+                "text": "Explain or narrow the gap between groups before renewal. 续期前须说明或缩小群体差异。",
+            },
         ],
     )
     if ruling.permit is not None:
-        tell(f"   mei: [bold green]approved with conditions[/] until {ruling.permit.until:%Y-%m-%d}:")
+        until = f"{ruling.permit.until:%Y-%m-%d}"
+        tell(
+            Sentence(
+                en=f"   mei: [bold green]approved with conditions[/] until {until}:",
+                zh=f"   mei：[bold green]附条件批准[/]，有效期至 {until}：",
+            )
+        )
         for condition in ruling.permit.conditions.says():
-            tell(f"   - {condition.en}")
+            tell(Sentence(en=f"   - {condition.en}", zh=f"   - {condition.zh}"))
     return service.book.get(record.id)
 
 
 def _decide(service: Service, record: SubmissionRecord, caller: Person, frame: pd.DataFrame, tell: Tell) -> Decided:
     rows = frame.iloc[TRAINED + CHOSEN :].head(DECIDED)
-    times = [REPLAY_FROM + timedelta(minutes=20 * number) for number in range(len(rows))]
     decided = service.serving.decide(
         record.model,
         rows[list(STORIES[2].features)],
         purpose=PURPOSE,
         by=caller,
         subjects=list(rows["claim"]),
-        times=times,
+        times=[REPLAY_FROM + timedelta(minutes=20 * number) for number in range(len(rows))],
     )
     head = service.log.checkpoint()
-    tell(
-        f"\n[bold]4. {len(rows)} decisions[/], each explained exactly and sealed before its answer left "
-        "(past claims on a declared replay clock)."
-    )
-    tell(f"   log: {head.size} entries, root {head.root.hex()[:16]}…, signed checkpoint")
     first = next(decision for decision in decided.decisions if decision is not None and decision.verdict)
-    order = np.argsort(-np.abs(first.contributions))[:3]
     names = service.models.predictor(record).feature_names
-    why = ", ".join(f"{names[j]} {first.contributions[j]:+.2f}" for j in order)
-    tell(f"   one alarm: score {first.score:.3f}, because {why} ({first.unit})")
+    leading = np.argsort(-np.abs(first.contributions))[:3]
+    labels = [(record.declaration.feature(names[j]).label, first.contributions[j]) for j in leading]
+    why_en = ", ".join(f"{label.en} {moved:+.2f}" for label, moved in labels if label is not None)
+    why_zh = "，".join(f"{label.zh} {moved:+.2f}" for label, moved in labels if label is not None)
+    tell(
+        Sentence(
+            en=f"\n[bold]4. {len(rows)} decisions[/], each explained exactly and sealed before its answer left "
+            "(past claims on a declared replay clock).\n"
+            f"   log: {head.size} entries, root {head.root.hex()[:16]}…, signed checkpoint\n"
+            f"   one alarm: score {first.score:.3f}, because {why_en} ({first.unit})",
+            zh=f"\n[bold]4. {len(rows)} 次判定[/]，每次均在答复发出之前精确解释并封存"
+            "（历史案件，使用已声明的回放时钟）。\n"
+            f"   日志：{head.size} 条，根哈希 {head.root.hex()[:16]}…，检查点已签名\n"
+            f"   一次报警：分数 {first.score:.3f}，原因：{why_zh}（{first.unit}）",
+        )
+    )
     return decided
 
 
 def _override(service: Service, decided: Decided, reviewer: Person, tell: Tell) -> str:
     alarms = [decision for decision in decided.decisions if decision is not None and decision.verdict]
-    nearest = min(alarms, key=lambda decision: decision.score)
-    identifier = str(nearest.id)
+    identifier = str(min(alarms, key=lambda decision: decision.score).id)
     service.reviews.review(
         identifier,
         Judgement.OVERRIDE,
         by=reviewer,
-        reason="The surgeon's note of the same day gives two weeks; no early rehabilitation needed.",
+        reason="The surgeon's note of the same day gives two weeks; no early rehabilitation needed. "
+        "当日医嘱为休息两周，无须提前康复。",
     )
-    tell(f"\n[bold]5. zhao[/], reviewer, overrides {identifier}: the words are added, the decision stays as it was.")
+    tell(
+        Sentence(
+            en=f"\n[bold]5. zhao[/], reviewer, overrides {identifier}: the words are added, the decision stays.",
+            zh=f"\n[bold]5. 复核人 zhao[/] 改判 {identifier}：意见追加入日志，原判定保持不变。",
+        )
+    )
     return identifier
 
 
@@ -210,14 +276,26 @@ def _prove(service: Service, identifier: str, folder: Path, tell: Tell) -> list[
     document = service.telling.evidence(identifier)
     bundle.write_text(json.dumps(document, indent=1), encoding="utf-8")
     proven = verify_bundle(json.loads(bundle.read_text(encoding="utf-8")))
+    result = (
+        Sentence(en="[green]all hold[/]", zh="[green]全部成立[/]")
+        if proven.holds
+        else Sentence(en="[red]not all hold[/]", zh="[red]未全部成立[/]")
+    )
     tell(
-        f"\n[bold]6. Proof[/] without database, service or network: {len(proven.steps)} steps, "
-        f"{'[green]all hold[/]' if proven.holds else '[red]does not hold[/]'}."
+        Sentence(
+            en=f"\n[bold]6. Proof[/] without database, service or network: {len(proven.steps)} steps, {result.en}.",
+            zh=f"\n[bold]6. 证明[/]，不需要数据库、服务或网络：{len(proven.steps)} 步，{result.zh}。",
+        )
     )
     altered = verify_bundle(json.loads(_one_character_changed(bundle.read_text(encoding="utf-8"), document)))
     failed = next((step for step in altered.steps if not step.holds), None)
     if failed is not None:
-        tell(f"   one character of the sealed payload changed: step {failed.number} fails, {failed.says['en']}")
+        tell(
+            Sentence(
+                en=f"   one character of the sealed payload changed: step {failed.number} fails, {failed.says['en']}",
+                zh=f"   将封存内容改动一个字符：第 {failed.number} 步不成立，{failed.says['zh']}",
+            )
+        )
     return [bundle]
 
 
@@ -235,22 +313,35 @@ def _report(service: Service, record: SubmissionRecord, identifier: str, folder:
         letter = folder / f"decision-letter.{language}.pdf"
         letter.write_bytes(service.telling.letter(identifier, language, "employee"))
         files += [report, letter]
-    tell("\n[bold]7. Reports[/] in Chinese and in English:")
+    tell(Sentence(en="\n[bold]7. Reports[/] in Chinese and in English:", zh="\n[bold]7. 报告[/]，中文与英文："))
     for file in files:
-        tell(f"   {file}")
+        tell(Sentence(en=f"   {file}", zh=f"   {file}"))
     return files
 
 
-def _failing(record: SubmissionRecord, check: str) -> list[str]:
-    return [str(f["says"]["en"]) for f in record.findings if f["check"] == check and f["holds"] is False]
+def _tell_failing(record: SubmissionRecord, check: str, tell: Tell) -> None:
+    """Tell the first thing that does not hold in one check, without the advice that follows it."""
+    for finding in record.findings:
+        if finding["check"] == check and finding["holds"] is False:
+            says = Sentence(en=str(finding["says"]["en"]), zh=str(finding["says"]["zh"]))
+            tell(Sentence(en=f"   [red]{check}[/]  {says.en}", zh=f"   [red]{check}[/]  {says.zh}"))
+            return
 
 
-def _measured(record: SubmissionRecord, rate: str) -> str:
-    names = {"roc_auc": "ROC AUC", "detection_rate": "finds", "false_alarm_rate": "false alarms"}
+NAMES = {
+    "roc_auc": Sentence(en="ROC AUC", zh="ROC AUC"),
+    "detection_rate": Sentence(en="finds", zh="检出率"),
+    "false_alarm_rate": Sentence(en="false alarms", zh="误报率"),
+}
+
+
+def _measured(record: SubmissionRecord, rate: str) -> Sentence:
+    """Return one rate with its interval."""
     for finding in record.findings:
         rates = finding["evidence"].get("rates", {}) if finding["check"] == "performance" else {}
         if rate in rates:
-            found = rates[rate]
             form = ".3f" if rate == "roc_auc" else ".1%"
-            return f"{names[rate]} {found['value']:{form}} ({found['lo']:{form}} to {found['hi']:{form}})"
-    return f"{names[rate]} not measured"
+            value, low, high = (f"{rates[rate][part]:{form}}" for part in ("value", "lo", "hi"))
+            name = NAMES[rate]
+            return Sentence(en=f"{name.en} {value} ({low} to {high})", zh=f"{name.zh} {value}（{low}～{high}）")
+    return Sentence(en=f"{NAMES[rate].en} not measured", zh=f"{NAMES[rate].zh}未测得")

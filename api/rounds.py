@@ -1,4 +1,4 @@
-"""What a serving process does on its own: watch clock and disk, recheck, expire, and anchor the log outside."""
+"""What a serving process does on its own: catch up, watch clock and disk, recheck, expire, and anchor the log outside."""
 
 from __future__ import annotations
 
@@ -49,6 +49,8 @@ class Rounds:
     def once(self) -> None:
         """Make one round now."""
         self._watch.look()
+        self._service.serving.catch_up()
+        self._service.intake.finish_unfinished()
         if self._monotonic() - self._daily >= DAY:
             self._daily = self._monotonic()
             self._recheck()

@@ -193,7 +193,7 @@ class TracedInference:
             return {}
         try:
             made: Sequence[Receipt | None] = self._sink.append(drafts)
-            self._empty_spool()
+            self.empty_spool()
         except Exception as error:  # noqa: BLE001 - whatever broke the log, an alarm still has to leave
             logger.error("the log did not take %d traces: %s", len(drafts), type(error).__name__)
             made = self._without_log(kept, drafts)
@@ -211,7 +211,7 @@ class TracedInference:
             rows.flags[i].append(SPOOLED if made[-1] is not None else UNLOGGED)
         return made
 
-    def _empty_spool(self) -> None:
+    def empty_spool(self) -> None:
         """Hand in what waited while the log was away. What fails stays in the spool for the next time."""
         if not self._spooling or self._hand_in is None or not self._spool_lock.acquire(blocking=False):
             return

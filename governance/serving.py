@@ -188,6 +188,10 @@ class Serving:
             served = replace(served, lapsed=lapsed, site=here)
         return served, loaded.data
 
+    def catch_up(self) -> None:
+        """Hand in the alarms that waited while the log was away, also when no further call comes."""
+        self._inference.empty_spool()
+
     def pseudonym_of(self, subject: object) -> str:
         """Return the pseudonym under which a person's decisions are found.
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from api.rounds import Rounds
 from api.settings import Settings
 from api.wiring import open_service
 from policies.errors import Malformed, Unavailable
@@ -46,6 +47,18 @@ class TestSpool:
                 assert "spooled" in entry.flags
                 assert house.service.log.trace(decision.id) is not None
         assert house.service.log.recheck().faults == []
+
+    def test_they_are_in_the_log_after_a_round_though_no_call_comes(
+        self, house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        house.approved()
+        log_away(house, monkeypatch)
+        late = [decision for decision in house.decide(X=FRAME).decisions if decision is not None]
+        rounds = Rounds(house.service, house.clock.seconds)
+        monkeypatch.undo()
+        rounds.once()
+        assert house.service.spool.waiting() == 0
+        assert all("spooled" in house.service.log.entry(decision.id).flags for decision in late)
 
     def test_what_a_dead_process_left_is_handed_in_at_the_next_start(
         self, house: House, monkeypatch: pytest.MonkeyPatch

@@ -1,4 +1,4 @@
-"""What a serving process does on its own: catch up, watch clock and disk, recheck, expire, and anchor the log outside."""
+"""What a serving process does on its own: catch up, watch clock and disk, recheck, expire, and have the log dated."""
 
 from __future__ import annotations
 

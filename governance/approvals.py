@@ -227,6 +227,8 @@ class Approvals:
             return longest
         if until.tzinfo is None:
             until = until.replace(tzinfo=UTC)
+        if until.date() == longest.date():
+            until = min(until, longest)  # the sentence below names days, so the whole of the last one is good
         if until <= now or until > longest:
             raise Malformed(
                 Sentence(

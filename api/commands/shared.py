@@ -68,14 +68,14 @@ def moment(text: str | None) -> datetime | None:
         return None
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+        return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
         raise Malformed(
             Sentence(
                 en=f"'{text}' is not a day or moment; write YYYY-MM-DD or an RFC 3339 time",
                 zh=f"“{text}”不是日期或时间，请写作 YYYY-MM-DD 或 RFC 3339 格式",
             )
         ) from error
-    return found.astimezone(UTC) if found.tzinfo is not None else found.replace(tzinfo=UTC)
 
 
 def say(sentence: Sentence) -> str:

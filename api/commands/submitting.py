@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -123,7 +124,7 @@ def verdict(
             Verdict(decision),
             by=acting(service, as_user, Role.DSO),
             reason=reason,
-            until=moment(until),
+            until=_end_of(until),
             conditions=[condition_from_text(text) for text in condition or []],
         )
     said = {
@@ -142,6 +143,14 @@ def verdict(
         out.print(f"  permit for artifact {ruling.permit.artifact_digest[:12]} until {ruling.permit.until:%Y-%m-%d}")
     if ruling.still_needed:
         out.print(f"  still needed: {', '.join(ruling.still_needed)}")
+
+
+def _end_of(text: str | None) -> datetime | None:
+    """Return the moment as written, or the end of the day where only a day is: a permit covers its last day."""
+    found = moment(text)
+    if text is None or found is None or len(text.strip()) > len("2026-01-01"):
+        return found
+    return found.replace(hour=23, minute=59, second=59, microsecond=999_999)
 
 
 def _show_findings(findings: Any) -> None:

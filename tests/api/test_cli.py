@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from api import wiring
 from api.cli import app, run
+from api.commands.submitting import _end_of
 from model_registry.memory_store import MemoryStore
 from policies.roles import Role
 from tests.governance.factories import (
@@ -196,6 +197,22 @@ class TestVerdict:
         assert said in terminal.err
 
 
+class TestUntil:
+    @pytest.mark.parametrize(
+        ("text", "end"),
+        [
+            ("2026-05-01", "2026-05-01T23:59:59.999999+00:00"),
+            ("9999-12-30", "9999-12-30T23:59:59.999999+00:00"),
+            ("2026-05-01T08:00", "2026-05-01T08:00:00+00:00"),
+            ("2026-05-01T08:00:00+08:00", "2026-05-01T00:00:00+00:00"),
+        ],
+    )
+    def test_covers_its_last_day(self, text: str, end: str) -> None:
+        found = _end_of(text)
+        assert found is not None
+        assert found.isoformat() == end
+
+
 class TestArguments:
     def test_that_are_no_text_are_2(self, terminal: Terminal, ids: dict[str, str]) -> None:
         assert terminal.run("verdict", ids["waiting"], "return", "--reason", "fine \udcff") == 2
@@ -278,6 +295,11 @@ class TestTrace:
     def test_an_absent_one_is_2(self, terminal: Terminal) -> None:
         assert terminal.run("trace", "none") == 2
         assert terminal.err.strip() == "there is no decision 'none' here, or it is outside your scope"
+
+    @pytest.mark.parametrize("moment", ["soon", "2026-13-01", "0001-01-01T00:00+14:00", "9999-12-31T23:59-14:00", ""])
+    def test_a_moment_that_is_none_is_2(self, terminal: Terminal, moment: str) -> None:
+        assert terminal.run("trace", "--from", moment) == 2
+        assert "is not a day or moment; write YYYY-MM-DD or an RFC 3339 time" in terminal.err
 
     def test_under_a_token_shows_what_the_role_may_see(
         self, terminal: Terminal, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch

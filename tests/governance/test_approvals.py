@@ -18,6 +18,7 @@ from governance.stages import IllegalMove, Stage
 from governance.submissions import SubmissionRecord
 from policies.errors import Conflict, Fault, Malformed, NotFound
 from policies.roles import Action, NotAllowed, Person, Role
+from policies.tiers import Tier
 from tests.governance.factories import (
     ADMIN,
     COMMITTEE,
@@ -112,6 +113,12 @@ class TestUntil:
     def test_outside_the_limits_is_refused(self, house: House, until: datetime) -> None:
         with pytest.raises(Malformed, match=r"a permit at L2 ends after now and by 2027-03-02; found"):
             house.approve(house.submitted(), until=until)
+
+    def test_the_whole_of_the_longest_day_is_good(self, house: House) -> None:
+        longest = NOW + timedelta(days=house.service.rulebook.permits.longest_days[Tier.L2])
+        permit = house.approve(house.submitted(), until=longest.replace(hour=23)).permit
+        assert permit is not None
+        assert permit.until == longest
 
     def test_without_a_zone_is_utc(self, house: House) -> None:
         permit = house.approve(house.submitted(), until=datetime(2026, 6, 1)).permit  # noqa: DTZ001

@@ -284,6 +284,7 @@ class Telling:
             threshold=trace.threshold,
             ranges=ranges,
             immutable=immutable | set(trace.cap_shares),
+            steps=_whole_steps(background, predictor),
         )
         margin = float(predictor.margin_of(np.array([trace.threshold]))[0])
         return _Picture(flips=flips[:6], plane=plane, change=change, threshold_margin=margin)
@@ -353,6 +354,16 @@ def _around(
         return low, high
     near = float(np.quantile(seen, 0.01)), float(np.quantile(seen, 0.99))
     return near if near[0] < near[1] else (low, high)
+
+
+def _whole_steps(background: np.ndarray[Any, Any], predictor: Predictor) -> dict[str, float]:
+    """Return a step of one for every feature that only ever takes whole numbers, such as counts, codes and yes-no."""
+    steps = {}
+    for j, name in enumerate(predictor.feature_names):
+        seen = background[np.isfinite(background[:, j]), j]
+        if len(seen) and (seen == np.round(seen)).all():
+            steps[name] = 1.0
+    return steps
 
 
 def _varies(name: str, background: np.ndarray[Any, Any], predictor: Predictor) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 
 from audit.checks.check import Finding, Group, Limits, limit_of
 from audit.checks.examined import Examined, Floats, Indices
+from audit.checks.explanation_trust import LOOKED_AT, instability, second_opinions
 from audit.checks.wording import named, percent
 from explainers.explanation import Explanation
 from explainers.predictor import Predictor
@@ -33,7 +34,10 @@ class ExplanationFidelity:
     name: str = "explanation_fidelity"
 
     def run(self, examined: Examined, limits: Limits) -> tuple[Finding, ...]:
-        """Return one finding; a group per feature with its real and its explained effect."""
+        """Return two findings: effects in the right place, a group per feature; and steadiness under tiny noise.
+
+        The first carries the second opinion of another explainer as evidence; it decides nothing.
+        """
         explanation, predictor = examined.explanation, examined.predictor
         if explanation is None or predictor is None or examined.inputs is None:
             return (self._declines(len(examined), _NO_MODEL),)
@@ -59,7 +63,35 @@ class ExplanationFidelity:
                 n=len(rows),
                 groups=groups,
                 says=_sentence(groups, apart, limit),
-                evidence={"residual": explanation.residual, "method": explanation.method, "exact": predictor.exact},
+                evidence={
+                    "residual": explanation.residual,
+                    "method": explanation.method,
+                    "exact": predictor.exact,
+                    "second_opinion": second_opinions(predictor, inputs, explanation, examined.seed),
+                },
+            ),
+            self._steadiness(examined, predictor, inputs, explanation, limit_of(limits, self.name, "most_unsteady")),
+        )
+
+    def _steadiness(
+        self, examined: Examined, predictor: Predictor, inputs: Floats, explanation: Explanation, limit: float
+    ) -> Finding:
+        moved = instability(
+            predictor, inputs, explanation.contributions, examined.generator("explanation_fidelity noise")
+        )
+        return Finding(
+            check=self.name,
+            holds=bool(moved <= limit),
+            measured=moved,
+            limit=limit,
+            unit="share",
+            n=min(len(explanation), LOOKED_AT),
+            says=Sentence(
+                en=f"noise of a thousandth of each standard deviation moves {percent(moved)} of an explanation; at "
+                f"most {percent(limit)} is allowed"
+                + ("" if moved <= limit else ": two readings of the same state would get different reasons"),
+                zh=f"标准差千分之一的噪声使解释变动 {percent(moved)}，上限为 {percent(limit)}"
+                + ("" if moved <= limit else "：同一状态的两次读数会得到不同的理由"),
             ),
         )
 

@@ -74,3 +74,30 @@ class TestDisagreement:
     def test_nothing_against_something(self) -> None:
         assert disagreement(np.zeros(2), np.zeros(2)) == 0.0
         assert disagreement(np.zeros(2), np.ones(2)) == 1.0
+
+
+class TestSteadiness:
+    def test_trees_on_real_data_are_steady_and_bring_a_second_opinion(self, epa: Split, epa_model: Predictor) -> None:
+        first, second = run(ExplanationFidelity(), of_model(epa[1], epa_model))
+        assert second.holds is True and second.measured is not None and second.measured < 0.05
+        opinion = first.as_json()["evidence"]["second_opinion"]
+        assert opinion["asked"] == 20
+        assert -1 <= opinion["median_r2"] <= 1
+
+    def test_an_explanation_that_trembles_is_found(self) -> None:
+        table = plant_rows()
+
+        def trembling(X: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+            return np.asarray(0.5 + 0.2 * np.sin(4e4 * X[:, 1]) + 0.2 * np.sin(3e4 * X[:, 2]))
+
+        second = run(ExplanationFidelity(), of_model(table, black_box(trembling, table)))[1]
+        assert second.holds is False
+        assert "two readings of the same state would get different reasons" in second.says.en
+        assert "同一状态的两次读数会得到不同的理由" in second.says.zh
+
+    def test_a_line_agrees_with_itself(self) -> None:
+        table = plant_rows()
+        first, second = run(ExplanationFidelity(), of_model(table, black_box(honest, table)))
+        opinion = first.as_json()["evidence"]["second_opinion"]
+        assert opinion["agree"] == 1.0 and opinion["median_r2"] > 0.99
+        assert second.holds is True

@@ -123,7 +123,7 @@ def batches(X: Floats, y: npt.NDArray[np.bool_], trees: int, depth: int, rounds:
     small = trees <= 100
     ours.explain(X[:1]), ours.explain(X[:64])  # compiled code is loaded before anything is timed
     preparing(f"XGBoost {trees} x {depth}", ours, "0.2 s" if small else "5 s, 50 MB")
-    few, many = (400, 8_192) if small else (50, 1_024)
+    few, many = (400, 20_480) if small else (50, 2_048)
     rows, some = np.ascontiguousarray(X[:many]), np.ascontiguousarray(X[:few])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

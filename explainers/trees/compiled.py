@@ -51,11 +51,16 @@ FEWEST = 256
 
 
 def in_threads(
-    function: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]], X: npt.NDArray[np.float64], threads: int
-) -> npt.NDArray[np.float64]:
+    function: Callable[[npt.NDArray[np.float64]], tuple[npt.NDArray[np.float64], ...]],
+    X: npt.NDArray[np.float64],
+    threads: int,
+) -> tuple[npt.NDArray[np.float64], ...]:
     """Return `function(X)`, rows dealt out to threads in equal parts; kernels release the interpreter's lock."""
     parts = min(threads, len(X) // FEWEST)
     if parts < 2:
         return function(X)
-    with ThreadPoolExecutor(parts) as pool:
-        return np.concatenate(list(pool.map(function, np.array_split(X, parts))))
+    first, *others = np.array_split(X, parts)
+    with ThreadPoolExecutor(parts - 1) as pool:
+        waiting = [pool.submit(function, rows) for rows in others]
+        done = [function(first), *(part.result() for part in waiting)]  # the caller works as well
+    return tuple(np.concatenate(pieces) for pieces in zip(*done, strict=True))

@@ -104,8 +104,9 @@ class TreeEnsemble:
             method = "tree_path_dependent"
         found = how.explain_few(self.nodes, X, self.offset)
         if found is None:
-            contributions = in_threads(lambda rows: how.explain(self.nodes, rows), X, threads)
-            margins = in_threads(lambda rows: sum_leaves(self.nodes, rows, self.offset), X, threads)
+            contributions, margins = in_threads(
+                lambda rows: (how.explain(self.nodes, rows), sum_leaves(self.nodes, rows, self.offset)), X, threads
+            )
         else:
             contributions, margins = found
         single = self.n_outputs == 1

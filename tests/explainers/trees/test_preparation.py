@@ -75,4 +75,4 @@ class TestInThreads:
     @pytest.mark.parametrize("threads", [1, 2, 5])
     def test_rows_come_back_in_order(self, threads: int) -> None:
         X = np.arange(3_000.0).reshape(-1, 2)
-        assert (in_threads(lambda rows: rows + 1, X, threads) == X + 1).all()
+        assert (in_threads(lambda rows: (rows + 1,), X, threads)[0] == X + 1).all()

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -114,6 +115,40 @@ class BlackBox:
             method="permutation",
             standard_error=error,
         )
+
+    def within(self, seconds: float, rows: int, timer: Callable[[], float] = time.perf_counter) -> BlackBox:
+        """Return this model with as many pairs as explain `rows` rows in about `seconds`, at least 2.
+
+        One walk of a pair is timed on the background first. The standard error tells what the budget bought.
+
+        Parameters
+        ----------
+        seconds : float
+            For all rows together.
+        rows : int
+            How many rows are going to be explained.
+        timer : callable
+            A steady clock in seconds.
+
+        Raises
+        ------
+        Malformed
+            When the budget is not positive or there are no rows.
+        """
+        if not seconds > 0 or rows < 1:
+            raise Malformed(
+                Sentence(
+                    en=f"a budget of {seconds} s for {rows} rows "
+                    "buys nothing; expected more than 0 s and at least 1 row",
+                    zh=f"{rows} 行、{seconds} 秒的预算无法完成任何计算，应大于 0 秒且不少于 1 行",
+                )
+            )
+        walk = np.resize(self.background, (2 * (len(self.feature_names) + 1), len(self.feature_names)))
+        self._ask(walk)  # the first call of many a library is slow
+        began = timer()
+        self._ask(walk)
+        cost = max(timer() - began, 1e-9)
+        return replace(self, pairs=max(2, int(seconds / rows / cost)))
 
     def _explain_row(self, row: Floats, score: Floats, base: Floats) -> tuple[Floats, Floats]:
         f = len(row)

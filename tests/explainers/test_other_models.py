@@ -16,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from explainers import explain
+from explainers.black_box import BlackBox
 from explainers.clusters import explain_clusters
 from explainers.lime_tabular import second_opinion
 from explainers.onnx_model import read_onnx
@@ -174,3 +175,45 @@ class TestSecondOpinion:
     def test_one_background_row_gives_no_scale(self) -> None:
         with pytest.raises(Malformed, match="at least 2 background rows, found 1"):
             second_opinion(lambda X: X.sum(axis=1), np.zeros(2), np.zeros((1, 2)), ("a", "b"))
+
+
+class TestBudget:
+    def box(self) -> BlackBox:
+        background = np.random.default_rng(0).normal(size=(20, 3))
+        return BlackBox(function=lambda X: X.sum(axis=1), feature_names=("a", "b", "c"), background=background)
+
+    def test_half_the_time_buys_half_the_pairs(self) -> None:
+        def timer() -> float:
+            ticks.append(0.001)  # every walk takes a millisecond of this clock
+            return sum(ticks)
+
+        ticks: list[float] = []
+        assert self.box().within(1.0, 10, timer).pairs == pytest.approx(100, abs=1)
+        assert self.box().within(0.5, 10, timer).pairs == pytest.approx(50, abs=1)
+
+    def test_the_smallest_budget_still_gives_an_error_bar(self) -> None:
+        poor = self.box().within(1e-9, 1000)
+        assert poor.pairs == 2
+        assert poor.explain(np.ones((1, 3))).standard_error is not None
+
+    @pytest.mark.parametrize(("seconds", "rows"), [(0.0, 1), (-1.0, 1), (float("nan"), 1), (1.0, 0)])
+    def test_a_budget_that_buys_nothing_is_refused(self, seconds: float, rows: int) -> None:
+        with pytest.raises(Malformed, match="buys nothing"):
+            self.box().within(seconds, rows)
+
+
+class TestSizes:
+    def test_ten_thousand_features_are_explained(self) -> None:
+        X = np.zeros((50, 10_000))
+        X[:, 4_321] = np.arange(50)
+        model = GradientBoostingRegressor(n_estimators=3, max_depth=2, random_state=0).fit(X, X[:, 4_321] ** 2)
+        why = explain(model, X[:5])
+        np.testing.assert_allclose(why.base + why.contributions.sum(axis=1), model.predict(X[:5]), rtol=1e-6)
+        assert (np.abs(why.contributions).argmax(axis=1) == 4_321).all()
+
+    def test_no_trees_leave_the_base(self) -> None:
+        import xgboost
+
+        X, y = np.arange(8.0).reshape(-1, 1), np.array([0, 1] * 4)
+        empty = xgboost.train({"objective": "binary:logistic"}, xgboost.DMatrix(X, y), num_boost_round=0)
+        assert (explain(empty, X, feature_names=["gas"]).contributions == 0).all()

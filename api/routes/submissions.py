@@ -5,16 +5,18 @@ from __future__ import annotations
 import tempfile
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, UploadFile
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
+from starlette.datastructures import UploadFile
 
 from api.routes.shared import Asking, Cursor, HouseService, Limit
 from governance.approvals import Verdict
 from governance.stages import Stage
 from governance.submissions import SubmissionRecord
 from model_registry.unpacking import unpack_submission
+from policies.errors import Malformed, Sentence
 from policies.roles import Action, Person, absent, require, require_site
 
 router = APIRouter(prefix="/v1/submissions", tags=["submissions"])
@@ -29,12 +31,52 @@ class VerdictIn(BaseModel):
     conditions: list[dict[str, Any]] = []
 
 
-@router.post("", status_code=201)
-def submit(file: UploadFile, service: HouseService, person: Asking) -> dict[str, object]:
-    """Take in a zip of a submission directory: registered, tiered, examined, or refused whole."""
+async def zip_of(request: Request, person: Asking) -> bytes:
+    """Return the uploaded zip: the first file of a form, under whatever name, or the whole body.
+
+    Who may not submit is told so before anything is read.
+    """
     require(person, Action.SUBMIT)
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "multipart/form-data":
+        async with request.form() as form:
+            found = next((part for part in form.values() if isinstance(part, UploadFile)), None)
+            if found is not None:
+                return await found.read()
+    elif kind in ("application/zip", "application/octet-stream"):
+        return await request.body()
+    raise Malformed(
+        Sentence(
+            en="there is no zip in this request; send the zipped submission directory as a file of a form "
+            "(multipart/form-data), or as the body (application/zip)",
+            zh="请求中没有压缩包；请将提交目录打包为 zip，"
+            "以表单文件（multipart/form-data）或请求正文（application/zip）发送",
+        )
+    )
+
+
+FORM = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+            "application/zip": {"schema": {"type": "string", "format": "binary"}},
+        },
+    }
+}
+
+
+@router.post("", status_code=201, openapi_extra=FORM)
+def submit(zipped: Annotated[bytes, Depends(zip_of)], service: HouseService, person: Asking) -> dict[str, object]:
+    """Take in a zip of a submission directory: registered, tiered, examined, or refused whole."""
     with tempfile.TemporaryDirectory() as folder:
-        directory = unpack_submission(file.file.read(), Path(folder) / "submission")
+        directory = unpack_submission(zipped, Path(folder) / "submission")
         record = service.submit(directory, by=person)
     return record.as_json()
 

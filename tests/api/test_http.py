@@ -88,6 +88,21 @@ class TestSubmissions:
         assert again.status_code == 409
         assert "is approved; it can become vetoed, suspended, retired, not approved" in again.json()["detail"]
 
+    def test_come_in_under_any_name_and_as_a_plain_body(self, own_doors: Doors, tmp_path: Path) -> None:
+        for number, sent in enumerate(("form", "body")):
+            raw = zipped(a_directory(tmp_path / sent, name=f"gas-{sent}", seed=20 + number))
+            how: dict[str, Any] = {"files": {"submission": ("s.zip", raw)}}
+            if sent == "body":
+                how = {"content": raw, "headers": {"Content-Type": "application/zip"}}
+            made = own_doors.ask("post", "/v1/submissions", Role.ML_ENGINEER, **how)
+            assert made.status_code == 201, made.text
+
+    def test_without_a_zip_are_told_how_to_send_one(self, doors: Doors) -> None:
+        for how in ({"json": {"uri": "models:/x/1"}}, {"data": {"file": "text"}}, {}):
+            answer = doors.ask("post", "/v1/submissions", Role.ML_ENGINEER, **how)
+            assert answer.status_code == 422
+            assert "send the zipped submission directory" in answer.json()["detail"]
+
     def test_of_a_refused_purpose_are_403_and_leave_nothing(self, own_doors: Doors, tmp_path: Path) -> None:
         raw = zipped(a_directory(tmp_path / "handed", name="gas-third", purpose="punishment"))
         answer = own_doors.ask("post", "/v1/submissions", Role.ML_ENGINEER, files={"file": ("s.zip", raw)})

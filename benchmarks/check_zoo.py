@@ -60,6 +60,8 @@ def page(folder: Path) -> str:
 Models with planted faults and clean ones, all from real data: chemical releases, compensation claims, shifts in a coal
 mine. Written by `python -m benchmarks.check_zoo DATA --write`; shares are followed by their 95 % interval.
 
+The limits of some checks were set while looking at this zoo, so the shares are not those of faults never seen before.
+
 **Found: {told(sum(found.values()), total)} of the planted faults.
 False: {told(alarms, sound * len(CHECKS))} of the answers on clean models.**
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
@@ -302,11 +303,7 @@ class Approvals:
                 "retire",
                 by=by.name,
                 body={"submission": other.id, "why": "another version was approved"},
-                model=other.model,
-                version=other.version,
-                artifact_digest=other.artifact_digest,
-                rulebook_digest=self._rulebook.digest,
-                site=other.site or None,
+                **self._columns(other),
             )
             for other in replaced
         ]
@@ -421,11 +418,7 @@ class Approvals:
             "suspend" if to is PermitState.SUSPENDED else "resume",
             by=by.name,
             body={"reason": reason, "permit": permit.id},
-            model=model,
-            version=permit.version,
-            artifact_digest=permit.artifact_digest,
-            rulebook_digest=self._rulebook.digest,
-            site=record.site or None,
+            **self._columns(record),
         )
         if to is PermitState.LIVE:
             self._log.append([draft])
@@ -451,17 +444,23 @@ class Approvals:
             except Fault as fault:
                 logger.error("the registry does not show %s:%s as %s: %s", record.model, record.version, stage, fault)
 
+    def _columns(self, record: SubmissionRecord) -> dict[str, Any]:
+        """Return the columns of every act about one version: which it is, and the rules in force."""
+        return {
+            "model": record.model,
+            "version": record.version,
+            "artifact_digest": record.artifact_digest,
+            "rulebook_digest": self._rulebook.digest,
+            "site": record.site or None,
+        }
+
     def _did_not_bind(self, record: SubmissionRecord, said: VerdictRecord, entry: str) -> Draft:
         return statement(
             "refuse",
             by="mingjing",
             body={"what": "approval", "submission": record.id, "approved_by": said.by, "why": "someone was faster"},
             about=entry,
-            model=record.model,
-            version=record.version,
-            artifact_digest=record.artifact_digest,
-            rulebook_digest=self._rulebook.digest,
-            site=record.site or None,
+            **self._columns(record),
         )
 
     def _entry(self, kind: str, record: SubmissionRecord, said: VerdictRecord) -> Draft:
@@ -469,11 +468,7 @@ class Approvals:
             kind,
             by=said.by,
             body={"submission": record.id, "tier": str(record.tier), **said.as_json()},
-            model=record.model,
-            version=record.version,
-            artifact_digest=record.artifact_digest,
-            rulebook_digest=self._rulebook.digest,
-            site=record.site or None,
+            **self._columns(record),
         )
 
     def _claim(self, record: SubmissionRecord) -> int:

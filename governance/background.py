@@ -23,6 +23,7 @@ DOCUMENT = "background.csv"
 
 ROWS = 512
 SEED = 20260101
+"""Seed of every sample the examination draws; committed, so that no submitter chooses it."""
 
 
 def draw_background(submission: Submission, predictor: Predictor, rulebook: Rulebook) -> pd.DataFrame:

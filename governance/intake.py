@@ -15,7 +15,7 @@ from audit.checks.check import Finding
 from audit.entries import Clock, TraceSink, identifier_text, microseconds_of, new_identifier
 from audit.examination import Examined, examine, examined_from
 from explainers.weight_shares import hold_caps
-from governance.background import DOCUMENT, draw_background, write_background
+from governance.background import DOCUMENT, SEED, draw_background, write_background
 from governance.permits import MayNotRun, PermitBook
 from governance.stages import Stage
 from governance.statements import statement
@@ -33,9 +33,6 @@ from policies.impact_matrix import Assessment, assess
 from policies.permitted_use import PurposeRefused, require_permitted
 from policies.roles import Action, Person, require, require_site
 from policies.rulebook import Rulebook
-
-SEED = 20260101
-"""Seed of every sample the examination draws; committed, so that no submitter chooses his background."""
 
 REGISTERING_LASTS = timedelta(minutes=10)
 """After this time without a version, the process that registered a submission is taken for dead."""

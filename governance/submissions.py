@@ -18,7 +18,7 @@ from governance.tables import UNREGISTERED, submissions, verdicts
 from policies.declaration import Declaration, read_declaration
 from policies.errors import Conflict, Sentence
 from policies.impact_matrix import Assessment
-from policies.roles import absent
+from policies.roles import Action, Person, absent, require, require_site
 from policies.tiers import Tier
 
 
@@ -181,6 +181,21 @@ class SubmissionBook:
         if not found:
             raise absent("submission", submission)
         return found[0]
+
+    def seen_by(self, submission: str, by: Person) -> SubmissionRecord:
+        """Return one record if this person may know of it.
+
+        Raises
+        ------
+        NotAllowed
+            When the role reads no submissions.
+        NotFound
+            When it is absent or of another site: both look the same.
+        """
+        require(by, Action.READ_SUBMISSIONS)
+        record = self.get(submission)
+        require_site(by, record.site or None, "submission", submission)
+        return record
 
     def of_version(self, model: str, version: str) -> SubmissionRecord:
         """Return the record of one model version. Raises NotFound."""

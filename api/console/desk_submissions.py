@@ -24,7 +24,7 @@ from governance.stages import MOVES, Stage
 from governance.submissions import SubmissionRecord
 from model_registry.unpacking import unpack_submission
 from policies.errors import Fault, Malformed, Sentence
-from policies.roles import Action, Person, absent, require, require_site
+from policies.roles import Action, Person, require
 from reports.model_figures import ModelFigures
 
 router = APIRouter(route_class=PageRoute)
@@ -88,7 +88,7 @@ def submit(request: Request, person: Visitor, form: Posted) -> Response:
 def submission(request: Request, submission: str, person: Visitor) -> Response:
     """Tell the story of one submission in order."""
     service = service_of(request)
-    return _shown(request, service, person, _visible(service, person, submission))
+    return _shown(request, service, person, service.book.seen_by(submission, person))
 
 
 @router.post("/submissions/{submission}/verdict")
@@ -96,7 +96,7 @@ def verdict(request: Request, submission: str, person: Visitor, form: Posted) ->
     """First step: show what the verdict would do. Second step: give it."""
     require(person, Action.GIVE_VERDICT)
     service = service_of(request)
-    record = _visible(service, person, submission)
+    record = service.book.seen_by(submission, person)
     given = {name: text_of(form, name) for name in ("verdict", "reason", "until", "threshold", "sites", "note")}
     given["review_alarms"] = "yes" if form.get("review_alarms") else ""
     try:
@@ -169,15 +169,6 @@ def _compared(service: Service, record: SubmissionRecord, figures: ModelFigures)
 
 def _seen_by(person: Person, records: tuple[SubmissionRecord, ...]) -> list[SubmissionRecord]:
     return [record for record in records if person.sees_site(record.site or None)]
-
-
-def _visible(service: Service, person: Person, submission: str) -> SubmissionRecord:
-    require(person, Action.READ_SUBMISSIONS)
-    record = service.book.get(submission)
-    require_site(person, record.site or None, "submission", submission)
-    if record.id != submission:
-        raise absent("submission", submission)
-    return record
 
 
 def _open_verdicts(record: SubmissionRecord) -> tuple[str, ...]:

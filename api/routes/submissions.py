@@ -14,10 +14,9 @@ from starlette.datastructures import UploadFile
 from api.routes.shared import Asking, Cursor, HouseService, Limit
 from governance.approvals import Verdict
 from governance.stages import Stage
-from governance.submissions import SubmissionRecord
 from model_registry.unpacking import unpack_submission
 from policies.errors import Malformed, Sentence
-from policies.roles import Action, Person, absent, require, require_site
+from policies.roles import Action, require
 
 router = APIRouter(prefix="/v1/submissions", tags=["submissions"])
 
@@ -100,13 +99,13 @@ def submissions(
 @router.get("/{submission}")
 def submission(submission: str, service: HouseService, person: Asking) -> dict[str, object]:
     """Show one submission with its tier, stage and verdicts."""
-    return _visible(service, person, submission).as_json()
+    return service.book.seen_by(submission, person).as_json()
 
 
 @router.get("/{submission}/findings")
 def findings(submission: str, service: HouseService, person: Asking) -> dict[str, object]:
     """Show every finding of one submission."""
-    record = _visible(service, person, submission)
+    record = service.book.seen_by(submission, person)
     return {
         "submission": record.id,
         "model": record.model,
@@ -138,12 +137,3 @@ def verdict(submission: str, said: VerdictIn, service: HouseService, person: Ask
         "permit": {"id": permit.id, "until": permit.until.isoformat()} if permit is not None else None,
         "verdict": ruling.verdict.as_json(),
     }
-
-
-def _visible(service: HouseService, person: Person, submission: str) -> SubmissionRecord:
-    require(person, Action.READ_SUBMISSIONS)
-    record = service.book.get(submission)
-    require_site(person, record.site or None, "submission", submission)
-    if record.id != submission:
-        raise absent("submission", submission)
-    return record

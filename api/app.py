@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.console.mounting import add_console
-from api.hot_path import HotPath
+from api.hot_path import LARGEST_BODY, HotPath
 from api.problems import away, problem, status_of
 from api.routes import decisions, health, log, models, reports, rules, submissions
 from api.wiring import Service
@@ -26,9 +26,6 @@ logger = logging.getLogger("mingjing.http")
 
 PROBLEM = "application/problem+json"
 OUR_FAULT = "something broke on our side; it was written down, try again or tell the operator"
-LARGEST_BODY = 64 * 1024 * 1024
-"""Bytes of a request body above which it is refused unread."""
-
 TOO_LARGE = f"the body is larger than {LARGEST_BODY:,} bytes; send it in parts"
 
 HEADERS = {
@@ -70,6 +67,7 @@ class BodyLimit:
         try:
             await self._app(scope, counted, passed_on)
         except Exception:
+            # A body that was cut off breaks whatever was reading it, in that reader's own way; the answer is 413.
             if size <= LARGEST_BODY:
                 raise
         if size > LARGEST_BODY and not started:

@@ -75,8 +75,8 @@ def explain(
     categories = getattr(predictor, "categories", ())
     matrix = as_matrix(X, predictor.feature_names, categories)
     if background is not None and hasattr(predictor, "against"):
-        return _explained(predictor.against(as_matrix(background, predictor.feature_names, categories)), matrix)
-    return _explained(predictor, matrix)
+        predictor = predictor.against(as_matrix(background, predictor.feature_names, categories))
+    return predictor.explain(matrix)
 
 
 def _last_resort(model: Any, X: object) -> Explanation | None:
@@ -98,10 +98,6 @@ def _names_of(model: Any) -> Sequence[object]:
         names: Sequence[object] = booster.feature_name()
         return names
     return booster.feature_names or [f"f{i}" for i in range(booster.num_features())]
-
-
-def _explained(predictor: Predictor, matrix: Floats) -> Explanation:
-    return predictor.explain(matrix)
 
 
 def predictor_of(

@@ -214,7 +214,7 @@ class MlflowStore:
             self.client.set_terminated(run.info.run_id, "FAILED")
         with suppress(MlflowException, OSError):
             self.client.delete_run(run.info.run_id)
-        with suppress(MlflowException, OSError, NotImplementedError):
+        with suppress(MlflowException, OSError, NotImplementedError):  # some artifact stores cannot delete
             uri = str(run.info.artifact_uri)
             get_artifact_repository(uri, self.tracking_uri, self.registry_uri).delete_artifacts()
         with suppress(MlflowException, OSError):

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import logging
+
 from fastapi import APIRouter, Response
 
 from api.routes.shared import HouseService
+
+logger = logging.getLogger("mingjing.health")
 
 router = APIRouter(tags=["health"])
 
@@ -27,7 +31,8 @@ def ready(service: HouseService, response: Response) -> dict[str, bool]:
     try:
         service.log.size()
         service.permits.permits()
-    except Exception:  # noqa: BLE001 - whatever is wrong, the honest answer is 'not ready'
+    except Exception as error:  # noqa: BLE001 - whatever is wrong, the honest answer is 'not ready'
+        logger.warning("not ready: %s", type(error).__name__)
         response.status_code = 503
         return {"ready": False}
     return {"ready": True}

@@ -12,7 +12,7 @@ import pytest
 from governance.approvals import StandsInTheWay, Verdict
 from governance.permits import MayNotRun
 from governance.stages import IllegalMove, Stage
-from policies.errors import Conflict
+from policies.errors import Conflict, Refused
 from policies.roles import Role
 from tests.governance.factories import (
     COMMITTEE,
@@ -135,7 +135,7 @@ def _together(acts: list[Any]) -> list[Any]:
         start.wait()
         try:
             outcomes[place] = acts[place]()
-        except Conflict as lost:
+        except (Conflict, Refused) as lost:  # a veto that was seen in time refuses, one that was not collides
             outcomes[place] = lost
 
     threads = [threading.Thread(target=run, args=(place,)) for place in range(len(acts))]

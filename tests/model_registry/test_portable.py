@@ -23,6 +23,8 @@ from tests.model_registry.makers import FEATURES, a_booster, rows
 DATA = rows(200, seed=1)
 X = DATA[list(FEATURES)]
 NUMBERS = X.to_numpy(np.float64)
+SCALED = (X - X.mean()) / X.std()
+"""Solvers settle on these in a few steps, whatever vector units the machine has."""
 
 
 @cache
@@ -34,8 +36,8 @@ def some_predictors() -> list[Readable]:
         trees,
         read_sklearn(RandomForestClassifier(n_estimators=3, random_state=0).fit(X, three)),
         replace(trees, categories=((2, ("白班", "night", 3, None)),)),
-        read_linear(LogisticRegression().fit(X, DATA["harmed"])),
-        read_linear(LogisticRegression(max_iter=1000).fit(X, three)),
+        read_linear(LogisticRegression().fit(SCALED, DATA["harmed"])),
+        read_linear(LogisticRegression(C=0.1, max_iter=1000).fit(SCALED, three)),
         read_linear(LinearRegression().fit(X, DATA["age"])),
     ]
 

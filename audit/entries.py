@@ -15,8 +15,9 @@ from policies.errors import Malformed, Sentence
 
 KINDS = frozenset(
     (
-        *("decision", "review", "override", "appeal", "answer"),
+        *("decision", "review", "override", "appeal", "answer", "outcome"),
         *("submit", "examine", "approve", "return", "veto", "suspend", "resume", "retire", "publish", "refuse"),
+        "measure",
         *("erase", "restrict", "hold", "key", "access"),
         *("clock", "overload", "incident", "restart", "health"),
     )

@@ -22,7 +22,7 @@ from audit.retention import FLOOR_DAYS, Retention, floor_of
 from audit.trace_log import TraceLog
 from policies.errors import Malformed, Refused, Sentence
 
-EXPIRING = ("decision", "review", "override", "appeal", "answer")
+EXPIRING = ("decision", "review", "override", "appeal", "answer", "outcome")
 """Kinds whose content goes; acts of governance and of the log itself name no subject of a decision and stay."""
 
 GAP_DAYS = 7

@@ -38,6 +38,8 @@ class Action(StrEnum):
     READ_REPORTS = "read_reports"
     HOLD = "hold"
     MANAGE_PEOPLE = "manage_people"
+    HAND_IN_OUTCOMES = "hand_in_outcomes"
+    DISCLOSE = "disclose"
 
 
 MAY: dict[Role, frozenset[Action]] = {
@@ -52,12 +54,14 @@ MAY: dict[Role, frozenset[Action]] = {
             Action.REVIEW,
             Action.READ_REPORTS,
             Action.HOLD,
+            Action.HAND_IN_OUTCOMES,
+            Action.DISCLOSE,
         }
     ),
     Role.COMMITTEE: frozenset(
         {Action.READ_SUBMISSIONS, Action.GIVE_VERDICT, Action.READ_DECISIONS, Action.READ_REPORTS}
     ),
-    Role.REVIEWER: frozenset({Action.READ_DECISIONS, Action.REVIEW, Action.READ_REPORTS}),
+    Role.REVIEWER: frozenset({Action.READ_DECISIONS, Action.REVIEW, Action.READ_REPORTS, Action.HAND_IN_OUTCOMES}),
     Role.REGULATOR: frozenset(
         {
             Action.READ_SUBMISSIONS,
@@ -68,7 +72,7 @@ MAY: dict[Role, frozenset[Action]] = {
         }
     ),
     Role.EMPLOYEE: frozenset({Action.READ_OWN_DECISIONS, Action.APPEAL, Action.READ_REPORTS}),
-    Role.SERVICE: frozenset({Action.PREDICT}),
+    Role.SERVICE: frozenset({Action.PREDICT, Action.HAND_IN_OUTCOMES}),
     Role.TESTER: frozenset({Action.PREDICT}),
     Role.ADMIN: frozenset({Action.MANAGE_PEOPLE}),
 }

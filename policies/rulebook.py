@@ -19,13 +19,14 @@ from policies.rulebook_faults import (
     band_faults,
     cap_faults,
     check_faults,
+    disclosure_faults,
     impact_faults,
     permit_faults,
     purpose_faults,
     retention_faults,
     review_faults,
 )
-from policies.terms import PermitRules, RetentionRules, ReviewRules
+from policies.terms import DisclosureRules, PermitRules, RetentionRules, ReviewRules
 from policies.tiers import Tier
 
 BUILT_IN = Path(__file__).parent / "rules" / "rulebook.toml"
@@ -39,6 +40,7 @@ PARTS = (
     "permits",
     "reviews",
     "retention",
+    "disclosures",
     "checks",
 )
 
@@ -58,6 +60,7 @@ class Rulebook:
     permits: PermitRules
     reviews: ReviewRules
     retention: RetentionRules
+    disclosures: DisclosureRules
     checks: Mapping[str, Mapping[str, Any]]
 
     def limits(self, check: str, tier: Tier) -> Mapping[str, Any]:
@@ -137,6 +140,11 @@ def _build(document: dict[str, Any], raw: bytes) -> Rulebook:
         permits=_permits(document["permits"]),
         reviews=ReviewRules(**{name: int(days) for name, days in document["reviews"].items()}),
         retention=_retention(document["retention"]),
+        disclosures=DisclosureRules(
+            least_cell=int(document["disclosures"]["least_cell"]),
+            days_off=_texts(document["disclosures"], "days_off"),
+            moved_psi=float(document["disclosures"]["moved_psi"]),
+        ),
         checks=MappingProxyType(document["checks"]),
     )
 
@@ -151,6 +159,7 @@ def _faults(book: Rulebook, document: Mapping[str, Any]) -> list[Sentence]:
         *permit_faults(book.permits),
         *review_faults(book.reviews),
         *retention_faults(book.retention),
+        *disclosure_faults(book.disclosures),
         *check_faults(book.checks),
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
 
@@ -14,7 +15,7 @@ from policies.feature_caps import CapRules
 from policies.impact_matrix import ImpactMatrix, Question
 from policies.permitted_use import PurposeRules
 from policies.roles import Role
-from policies.terms import PermitRules, RetentionRules, ReviewRules
+from policies.terms import DisclosureRules, PermitRules, RetentionRules, ReviewRules
 from policies.tiers import Tier
 
 NEVER_ALLOWED = ("reward", "punishment", "ranking", "dismissal")
@@ -22,6 +23,9 @@ NEVER_ALLOWED = ("reward", "punishment", "ranking", "dismissal")
 
 INCONCLUSIVE = ("note", "reason", "blocks")
 """What a check without a conclusion can mean for approval."""
+
+LEAST_CELL = 11
+"""No rulebook publishes counts from 1 to 10."""
 
 RISING, FALLING = ("least_",), ("most_", "longest_")
 """How a limit's name begins that may only rise, or only fall, from tier to tier."""
@@ -158,6 +162,33 @@ def review_faults(reviews: ReviewRules) -> Iterator[Sentence]:
                 en=f"reviews.{name} is {days}; a deadline is at least 1 day",
                 zh=f"reviews.{name} 为 {days}，期限至少 1 天",
             )
+
+
+def disclosure_faults(disclosures: DisclosureRules) -> Iterator[Sentence]:
+    """Yield every way in which a publication would show small counts, or could not be scheduled."""
+    if disclosures.least_cell < LEAST_CELL:
+        yield Sentence(
+            en=f"disclosures.least_cell is {disclosures.least_cell}; counts under {LEAST_CELL} are never published",
+            zh=f"disclosures.least_cell 为 {disclosures.least_cell}，小于 {LEAST_CELL} 的计数不得公布",
+        )
+    for day in disclosures.days_off:
+        if not _is_day(day):
+            yield Sentence(
+                en=f"disclosures.days_off has '{day}'; write a day of the year as MM-DD",
+                zh=f"disclosures.days_off 含“{day}”，日期请写作 MM-DD",
+            )
+    if not math.isfinite(disclosures.moved_psi) or disclosures.moved_psi <= 0:
+        yield Sentence(
+            en=f"disclosures.moved_psi is {disclosures.moved_psi}; it must be above 0",
+            zh=f"disclosures.moved_psi 为 {disclosures.moved_psi}，应大于 0",
+        )
+
+
+def _is_day(text: str) -> bool:
+    try:
+        return f"{datetime.strptime(f'2024-{text}', '%Y-%m-%d').replace(tzinfo=UTC):%m-%d}" == text
+    except ValueError:
+        return False
 
 
 def retention_faults(retention: RetentionRules) -> Iterator[Sentence]:

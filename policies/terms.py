@@ -31,6 +31,16 @@ class RetentionRules:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DisclosureRules:
+    """What a published report may say: the smallest count besides 0, days on which nobody works ("MM-DD"), and from
+    which population stability index on scores count as having moved."""
+
+    least_cell: int
+    days_off: tuple[str, ...]
+    moved_psi: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class ReviewRules:
     """Deadlines, in days, for appeals and explanations."""
 

@@ -141,7 +141,8 @@ class TestNotTOML:
 
 class TestMissingParts:
     @pytest.mark.parametrize(
-        "part", ["purposes", "impact", "caps", "deidentification", "permits", "reviews", "retention", "checks"]
+        "part",
+        ["purposes", "impact", "caps", "deidentification", "permits", "reviews", "retention", "disclosures", "checks"],
     )
     def test_each_is_named(self, part: str) -> None:
         raw = TEXT.replace(f"[{part}", f"[no_{part}").encode("utf-8")

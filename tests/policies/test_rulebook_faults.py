@@ -149,3 +149,20 @@ class TestFile:
     def test_that_is_not_there(self, tmp_path: Path) -> None:
         with pytest.raises(Malformed, match=r"the rulebook '.*none\.toml' cannot be read: No such file or directory"):
             read_rulebook(tmp_path / "none.toml")
+
+
+class TestDisclosures:
+    def test_small_counts_are_never_published(self) -> None:
+        (fault,) = faults_of(changed("least_cell = 11 ", "least_cell = 10 "))
+        assert fault.en == "disclosures.least_cell is 10; counts under 11 are never published"
+        assert fault.zh == "disclosures.least_cell 为 10，小于 11 的计数不得公布"
+
+    @pytest.mark.parametrize("day", ["1-1", "02-30", "2026-01-01", "New Year"])
+    def test_a_day_off_that_no_year_has(self, day: str) -> None:
+        (fault,) = faults_of(changed('days_off = ["01-01"', f'days_off = ["{day}"'))
+        assert fault.en == f"disclosures.days_off has '{day}'; write a day of the year as MM-DD"
+
+    @pytest.mark.parametrize("psi", ["0.0", "-1", "nan"])
+    def test_an_index_that_everything_or_nothing_passes(self, psi: str) -> None:
+        (fault,) = faults_of(changed("moved_psi = 0.25              # population", f"moved_psi = {psi} # population"))
+        assert fault.en == f"disclosures.moved_psi is {float(psi)}; it must be above 0"

@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array, hstack
 
 Key: TypeAlias = Hashable
@@ -157,13 +157,15 @@ def _cheapest(
 ) -> npt.NDArray[np.float64] | None:
     """Return the cheapest whole numbers that keep every sum; None when there are none."""
     zero = np.zeros(equations.shape[0])
-    found: Any = linprog(cost, A_eq=equations, b_eq=zero, bounds=np.column_stack([low, high]), method="highs-ds")
-    if found.x is not None and np.abs(found.x - np.round(found.x)).max() > NEARLY_WHOLE:
+    answer: npt.NDArray[np.float64] | None = None
+    for whole in (0, 1):  # these tables nearly always have a whole answer without asking for one, and sooner
         found = milp(
             cost,
-            integrality=np.ones(len(cost), dtype=np.int64),
+            integrality=np.full(len(cost), whole, dtype=np.int64),
             bounds=Bounds(low, high),
             constraints=LinearConstraint(equations, zero, zero),
         )
-    answer: npt.NDArray[np.float64] | None = found.x
+        answer = found.x
+        if answer is None or np.abs(answer - np.round(answer)).max() <= NEARLY_WHOLE:
+            break
     return answer

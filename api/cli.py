@@ -8,7 +8,7 @@ import warnings
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.commands import accounts, anchoring, deciding, keeping, reporting, running, submitting
+from api.commands import accounts, anchoring, deciding, keeping, reporting, running, submitting, working
 from api.commands.shared import err, say
 from api.problems import away, exit_code
 from policies.errors import Fault, Sentence
@@ -32,6 +32,7 @@ app.command("report")(reporting.report)
 app.command("letter")(reporting.letter)
 app.command("expire")(keeping.expire)
 app.command("recheck")(keeping.recheck)
+app.command("work")(working.work)
 app.command("doctor")(running.doctor)
 app.add_typer(keeping.holding, name="hold")
 app.add_typer(anchoring.witnessing, name="witness")

@@ -27,9 +27,12 @@ DAY = 24 * HOUR
 class Rounds:
     """A thread that makes its rounds until it is stopped. What fails is logged and tried again next time."""
 
-    def __init__(self, service: Service, monotonic: Callable[[], float]) -> None:
+    def __init__(
+        self, service: Service, monotonic: Callable[[], float], keep_worker: Callable[[], None] = lambda: None
+    ) -> None:
         self._service = service
         self._monotonic = monotonic
+        self._keep_worker = keep_worker
         self._watch = EnvironmentWatch(service.log, service.clock, monotonic, service.settings.data)
         self._stop = threading.Event()
         self._daily = self._hourly = float("-inf")
@@ -48,6 +51,7 @@ class Rounds:
 
     def once(self) -> None:
         """Make one round now."""
+        self._keep_worker()
         self._watch.look()
         self._service.serving.catch_up()
         self._service.intake.finish_unfinished()

@@ -25,6 +25,7 @@ from audit.trace_log import TraceLog, open_log
 from audit.traced_inference import TracedInference
 from governance.approvals import Approvals, Ruling, Verdict
 from governance.intake import Intake, Progress
+from governance.jobs import JobBook
 from governance.models import Models
 from governance.permits import PermitBook
 from governance.reviews import Reviews
@@ -61,6 +62,7 @@ class Service:
     serving: Serving
     reviews: Reviews
     models: Models
+    jobs: JobBook
     telling: Telling
 
     def submit(self, directory: Path, *, by: Person, progress: Progress | None = None) -> SubmissionRecord:
@@ -194,6 +196,7 @@ def open_service(
         ),
         reviews=reviews,
         models=models,
+        jobs=JobBook(database, clock),
         telling=Telling(rulebook=rulebook, log=log, book=book, reviews=reviews, models=models, clock=clock),
     )
 

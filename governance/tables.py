@@ -6,7 +6,7 @@ since 1970 UTC.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, Table, Text
 
 from audit.tables import metadata
 
@@ -110,3 +110,25 @@ tokens = Table(
     Column("expires", BigInteger, nullable=False),
 )
 Index("tokens_of_person", tokens.c.person)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("by", Text, ForeignKey("people.name"), nullable=False),
+    Column("title", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("step", Text, nullable=False),
+    Column("share", Double, nullable=False),
+    Column("cancelling", Boolean, nullable=False),
+    Column("asked_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("tries", Integer, nullable=False),
+    Column("worker", Text),
+    Column("heard_of", BigInteger),
+    Column("result", Text),
+    Column("faults", Text),
+)
+Index("jobs_by_state", jobs.c.state, jobs.c.id)
+Index("jobs_by_person", jobs.c.by, jobs.c.id)

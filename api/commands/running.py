@@ -78,6 +78,7 @@ def serve(
     from api.app import create_app
     from api.rounds import Rounds
     from api.wiring import open_service
+    from api.work import WorkerProcess
 
     settings = settings_for(data)
     at, on = host or settings.host, port or settings.port
@@ -86,9 +87,15 @@ def serve(
     once = service.people.once(name)
     out.print(f"Mingjing listens on http://{at}:{on}", markup=False)
     out.print(f"One-time login as {name}: http://{at}:{on}/login/once?token={once}", markup=False)
-    rounds = Rounds(service, time.monotonic)
+    worker = WorkerProcess(settings.data)
+    rounds = Rounds(service, time.monotonic, worker.ensure)
     rounds.start()
-    uvicorn.run(create_app(service, rounds.stop), host=at, port=on, log_level="warning", server_header=False)
+
+    def before_close() -> None:
+        rounds.stop()
+        worker.stop()
+
+    uvicorn.run(create_app(service, before_close), host=at, port=on, log_level="warning", server_header=False)
 
 
 def doctor(data: Data = None, as_json: Json = False) -> None:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from datetime import UTC, datetime, time, timedelta
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -17,12 +15,12 @@ from api.console.sessions import signed_in
 from api.console.signing_in import Posted
 from api.routes.shared import service_of
 from api.wiring import Service
+from api.work import ask_for_submission
 from governance.approvals import Verdict
 from governance.conditions import Conditions, read_conditions
 from governance.permits import PermitState
 from governance.stages import MOVES, Stage
 from governance.submissions import SubmissionRecord
-from model_registry.unpacking import unpack_submission
 from policies.errors import Fault, Malformed, Sentence
 from policies.roles import Action, Person, require
 from reports.model_figures import ModelFigures
@@ -64,24 +62,22 @@ def submissions(request: Request, person: Visitor, after: str | None = None) -> 
 def new_submission(request: Request, person: Visitor) -> Response:
     """Ask for a zip of a submission directory."""
     require(person, Action.SUBMIT)
-    return page(request, "submit.html")
+    return page(request, "submit.html", jobs=service_of(request).jobs.of(person, 5))
 
 
 @router.post("/submissions/new")
 def submit(request: Request, person: Visitor, form: Posted) -> Response:
-    """Take a submission in, or say everything that is wrong with it at once."""
+    """Queue a submission for its examination and lead to the page that tells how far it is."""
     require(person, Action.SUBMIT)
     service = service_of(request)
     file = form.get("file")
     try:
         if not isinstance(file, UploadFile) or not file.filename:
             raise Malformed(Sentence(en="choose a zip file first", zh="请先选择一个 zip 文件"))
-        with tempfile.TemporaryDirectory() as folder:
-            directory = unpack_submission(file.file.read(), Path(folder) / "submission")
-            record = service.submit(directory, by=person)
+        job = ask_for_submission(service, file.file.read(), file.filename, by=person)
     except Fault as fault:
-        return page(request, "submit.html", 422, faults=fault.faults)
-    return done(f"/submissions/{record.id}", "submitted")
+        return page(request, "submit.html", 422, faults=fault.faults, jobs=service.jobs.of(person, 5))
+    return done(f"/jobs/{job.id}")
 
 
 @router.get("/submissions/{submission}")

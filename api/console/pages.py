@@ -115,6 +115,7 @@ def page(request: Request, template: str, status: int = 200, **values: Any) -> H
         "other_language": _same_page_in(request, "zh" if language == "en" else "en"),
         "form_token": partial(form_token, request),
         "style": f"/static/console.css?v={_version('console.css')}",
+        "script": f"/static/console.js?v={_version('console.js')}",
         "done": request.query_params.get("done", ""),
         "faults": (),
         **values,

@@ -7,11 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
 
 from api.routes.shared import Asking, Cursor, HouseService, Limit
+from api.work import ask_for_submission
 from governance.approvals import Verdict
 from governance.stages import Stage
 from model_registry.unpacking import unpack_submission
@@ -72,8 +73,23 @@ FORM = {
 
 
 @router.post("", status_code=201, openapi_extra=FORM)
-def submit(zipped: Annotated[bytes, Depends(zip_of)], service: HouseService, person: Asking) -> dict[str, object]:
-    """Take in a zip of a submission directory: registered, tiered, examined, or refused whole."""
+def submit(
+    zipped: Annotated[bytes, Depends(zip_of)],
+    service: HouseService,
+    person: Asking,
+    response: Response,
+    prefer: Annotated[str, Header()] = "",
+) -> dict[str, object]:
+    """Take in a zip of a submission directory: registered, tiered, examined, or refused whole.
+
+    With `Prefer: respond-async` (RFC 7240) the answer is 202 and a job whose address tells how far it is.
+    """
+    if "respond-async" in prefer.lower():
+        job = ask_for_submission(service, zipped, "submission.zip", by=person)
+        response.status_code = 202
+        response.headers["Location"] = f"/v1/jobs/{job.id}"
+        response.headers["Preference-Applied"] = "respond-async"
+        return job.as_json()
     with tempfile.TemporaryDirectory() as folder:
         directory = unpack_submission(zipped, Path(folder) / "submission")
         record = service.submit(directory, by=person)

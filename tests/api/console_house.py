@@ -22,6 +22,7 @@ from api.app import create_app
 from api.demo.submissions import CHOSEN, STORIES, TRAINED, claims, write_submission
 from api.settings import Settings
 from api.wiring import Service, open_service
+from api.work import Worker
 from governance.approvals import Verdict
 from governance.submissions import SubmissionRecord
 from model_registry.memory_store import MemoryStore
@@ -148,8 +149,13 @@ def opened_house(at_end: Callable[[Callable[[], None]], None]) -> House:
         thread.join(0.02)
         assert thread.is_alive()
     port = server.servers[0].sockets[0].getsockname()[1]
+    stop = threading.Event()
+    worker = threading.Thread(target=Worker(service).work_until, args=(stop,), daemon=True)
+    worker.start()
 
     def close() -> None:
+        stop.set()
+        worker.join(20)
         server.should_exit = True
         thread.join(20)
         shutil.rmtree(folder, ignore_errors=True)

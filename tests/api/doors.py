@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.work import ask_for_submission
 from policies.roles import Person, Role
 from tests.governance.factories import SENSORS, SITE, House, rows
 
@@ -30,6 +31,7 @@ class Doors:
     people: dict[tuple[Role, str], Person]
     decision: str
     submission: str
+    job: str
 
     def ask(self, method: str, path: str, role: Role | None, scope: str = "everywhere", **options: Any) -> Any:
         """Ask as somebody, or as nobody."""
@@ -54,8 +56,10 @@ def open_doors(house: House) -> Doors:
     frame = rows(3, seed=9)[list(SENSORS)]
     decisions = house.decide(X=frame, subjects=["w-1", "w-2", None]).decisions
     submission = house.submitted(name="gas-peak", seed=3).id
+    owner = service.people.person(service.people.add("owner", Role.ML_ENGINEER).user)
+    job = ask_for_submission(service, b"no zip", "somebody's own.zip", by=owner).id
     client = TestClient(create_app(service), raise_server_exceptions=False)
-    return Doors(house, client, tokens, people, decisions[0].id, submission)
+    return Doors(house, client, tokens, people, decisions[0].id, submission, job)
 
 
 def rows_of(n: int = 2, **columns: Any) -> dict[str, Any]:

@@ -501,10 +501,28 @@ class TestPeople:
 class TestSubmit:
     def test_what_is_no_zip_is_one_sentence(self, house: House) -> None:
         files = {"file": (f"{SCRIPT}.zip", b"not a zip", "application/zip")}
-        answer = house.person("lin").post("/submissions/new", page="/submissions/new", files=files)
-        assert answer.status_code == 422
-        assert 'role="alert"' in answer.text
-        assert SCRIPT not in answer.text
+        lin = house.person("lin")
+        answer = lin.post("/submissions/new", page="/submissions/new", files=files)
+        assert answer.status_code == 303
+        address = answer.headers["location"]
+        while "data-job" in (shown := lin.get(address)).text:
+            assert SCRIPT not in shown.text
+        assert 'role="alert"' in shown.text
+        assert "is not a zip" in words(shown)
+        assert SCRIPT not in shown.text
+        assert house.person("mei").get(address).status_code == 404
+
+    def test_cancelling_twice_is_one_sentence(self, house: House) -> None:
+        lin = house.person("lin")
+        answer = lin.post(
+            "/submissions/new", page="/submissions/new", files={"file": ("x.zip", b"x", "application/zip")}
+        )
+        address = answer.headers["location"]
+        while "data-job" in lin.get(address).text:
+            pass
+        again = lin.post(f"{address}/cancel", page="/submissions/new")
+        assert again.status_code == 409
+        assert "is over; there is nothing left to cancel" in words(again)
 
     def test_no_file_is_one_sentence(self, house: House) -> None:
         answer = house.person("lin").post("/submissions/new", page="/submissions/new")

@@ -18,12 +18,13 @@ READS_OWN = READS_DECISIONS | {Role.EMPLOYEE}
 
 @dataclass(frozen=True)
 class Expected:
-    """Who may use an address, and what it is about. `public` needs nobody."""
+    """Who may use an address, and what it is about. `public` needs nobody; `own` objects are their owner's alone."""
 
     roles: frozenset[Role] = EVERYONE
     about: str | None = None
     body: dict[str, Any] = field(default_factory=dict)
     public: bool = False
+    own: bool = False
 
 
 PUBLIC = Expected(public=True)
@@ -47,6 +48,9 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("post", "/v1/submissions/{submission}/verdict"): Expected(
         frozenset({Role.DSO, Role.COMMITTEE}), "submission", {"verdict": "return", "reason": ""}
     ),
+    ("get", "/v1/jobs/{job}"): Expected(about="job", own=True),
+    ("delete", "/v1/jobs/{job}"): Expected(about="job", own=True),
+    ("get", "/v1/jobs/{job}/events"): Expected(about="job", own=True),
     ("post", "/v1/models/{name}/invocations"): Expected(frozenset({Role.SERVICE, Role.TESTER}), "name", rows_of()),
     ("post", "/v1/models/{name}/suspend"): Expected(frozenset({Role.DSO}), "name", NO_REASON),
     ("post", "/v1/models/{name}/resume"): Expected(frozenset({Role.DSO}), "name", NO_REASON),
@@ -74,7 +78,7 @@ def table_of(doors: Doors) -> set[tuple[str, str]]:
 
 def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | None, scope: str, absent: bool) -> Any:
     """Ask for the object that is there, or for one that is not."""
-    there = {"decision": doors.decision, "submission": doors.submission, "name": "gas-leak"}
+    there = {"decision": doors.decision, "submission": doors.submission, "name": "gas-leak", "job": doors.job}
     model = {"model": "gas-leak", "version": "1"}
     if absent and expected.about:
         there[expected.about] = "gas-leek" if expected.about == "name" else ABSENT
@@ -127,8 +131,8 @@ class TestMatrix:
                         wrong.append(("allowed", *place))
                     elif absent is not None and what_is_said(present) != what_is_said(absent):
                         wrong.append(("told", *place))
-                elif expected.about and scope == "elsewhere":
-                    ids = (doors.decision, doors.submission, "gas-leak", "gas-leek", ABSENT)
+                elif expected.own or (expected.about and scope == "elsewhere"):
+                    ids = (doors.decision, doors.submission, doors.job, "gas-leak", "gas-leek", ABSENT)
                     if present.status_code != 404:
                         wrong.append(("foreign", *place))
                     elif absent is None or what_is_said(present, *ids) != what_is_said(absent, *ids):

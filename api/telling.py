@@ -16,6 +16,7 @@ from audit.trace_log import TraceLog
 from explainers.boundary import DecisionMap, FlipPoint, decision_map, flip_points
 from explainers.counterfactual import Counterfactual, nearest_flip
 from explainers.predictor import Predictor
+from governance.appeals import Appeals, Asks
 from governance.approvals import Verdict
 from governance.conditions import read_conditions
 from governance.models import Models
@@ -67,6 +68,7 @@ class Telling:
     log: TraceLog
     book: SubmissionBook
     reviews: Reviews
+    appeals: Appeals
     models: Models
     clock: Clock
 
@@ -242,6 +244,9 @@ class Telling:
             return None
         newest = self.log.search(model=record.model, version=record.version, kind="decision", limit=1).entries[0].time
         reviewed, overridden = of("review"), of("override")
+        until = max(newest, record.submitted_at, self.clock()) + timedelta(microseconds=1)
+        asked = self.appeals.statistics(record.submitted_at, until, model=record.model, version=record.version)
+        contested = [figures for figures in asked if figures.asks is not Asks.EXPLANATION]
         return DecisionCounts(
             since=record.submitted_at,
             until=max(newest, record.submitted_at) + timedelta(microseconds=1),
@@ -251,7 +256,8 @@ class Telling:
             handed_over=of("decision", flag="handed_over"),
             reviewed=reviewed + overridden,
             overridden=overridden,
-            appeals=of("appeal"),
+            appeals=sum(figures.received for figures in contested),
+            appeals_upheld=sum(figures.changed for figures in contested),
         )
 
     def _picture(self, record: SubmissionRecord, trace: DecisionTrace) -> _Picture:

@@ -8,7 +8,7 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from api.identity import People
@@ -23,11 +23,13 @@ from audit.retention import Retention
 from audit.signed_note import secret_of_file
 from audit.trace_log import TraceLog, open_log
 from audit.traced_inference import TracedInference
+from governance.appeals import Appeals
 from governance.approvals import Approvals, Ruling, Verdict
 from governance.intake import Intake, Progress
 from governance.jobs import JobBook
 from governance.models import Models
 from governance.permits import PermitBook
+from governance.review_queue import ReviewQueue
 from governance.reviews import Reviews
 from governance.serving import Serving
 from governance.submissions import SubmissionBook, SubmissionRecord
@@ -61,6 +63,8 @@ class Service:
     approvals: Approvals
     serving: Serving
     reviews: Reviews
+    review_queue: ReviewQueue
+    appeals: Appeals
     models: Models
     jobs: JobBook
     telling: Telling
@@ -97,6 +101,11 @@ class Service:
         return {
             model: Retention(days=rules.default_days, ceiling=rules.ceiling_days[tier]) for model, tier in tiers.items()
         }
+
+    def window(self, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
+        """Return the time figures are asked for: by default the 90 days up to and with now. No zone means UTC."""
+        last = in_utc(until) or self.clock() + timedelta(microseconds=1)
+        return in_utc(since) or last - timedelta(days=90), last
 
     def close(self) -> None:
         """Let go of spool, log and database. A spool that still holds traces stays for the next process."""
@@ -155,6 +164,7 @@ def open_service(
     book = SubmissionBook(database)
     permits = PermitBook(database, clock, monotonic)
     reviews = Reviews(log)
+    appeals = Appeals(log, reviews, lambda: rulebook, clock)
     models = Models(store)
     intake = Intake(store, log, book, permits, rulebook, clock)
     approvals = Approvals(
@@ -195,10 +205,19 @@ def open_service(
             pseudonym_key=key,
         ),
         reviews=reviews,
+        review_queue=ReviewQueue(log, permits, lambda: rulebook, clock),
+        appeals=appeals,
         models=models,
         jobs=JobBook(database, clock),
-        telling=Telling(rulebook=rulebook, log=log, book=book, reviews=reviews, models=models, clock=clock),
+        telling=Telling(
+            rulebook=rulebook, log=log, book=book, reviews=reviews, appeals=appeals, models=models, clock=clock
+        ),
     )
+
+
+def in_utc(moment: datetime | None) -> datetime | None:
+    """Return a moment with its zone; one without is UTC."""
+    return moment if moment is None or moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
 def own_spool(folder: Path, clock: Clock) -> OfflineSpool:

@@ -31,6 +31,8 @@ _ENTRIES = (
     " LEFT JOIN log_payloads p ON p.entry = e.number"
 )
 
+_FLAGGED = "' ' || e.flags || ' ' LIKE ? ESCAPE '#'"
+
 
 class NoSuchEntry(NotFound):
     """The log has no entry with this id."""
@@ -53,7 +55,11 @@ class NotACursor(Malformed):
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Which entries are asked for. None asks for all; `since` is included, `until` is not."""
+    """Which entries are asked for. None asks for all; `since` is included, `until` is not.
+
+    `any_flag` asks for entries with one of several flags, `without` for those about which no statement of these kinds
+    has been made.
+    """
 
     model: str | None = None
     version: str | None = None
@@ -64,6 +70,8 @@ class Wanted:
     flag: str | None = None
     site: str | None = None
     verdict: bool | None = None
+    any_flag: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
 
     def where(self) -> tuple[list[str], list[object]]:
         """Return the conditions and their values."""
@@ -74,12 +82,20 @@ class Wanted:
             ("e.time >= ?", None if self.since is None else microseconds_of(self.since)),
             ("e.time < ?", None if self.until is None else microseconds_of(self.until)),
             ("e.subject = ?", self.subject),
-            ("' ' || e.flags || ' ' LIKE ? ESCAPE '#'", None if self.flag is None else f"% {_literal(self.flag)} %"),
+            (_FLAGGED, None if self.flag is None else f"% {_literal(self.flag)} %"),
             ("c.site = ?", self.site),
             ("e.verdict = ?", self.verdict),
         ]
         given = [(clause, value) for clause, value in asked if value is not None]
-        return [clause for clause, _ in given], [value for _, value in given]
+        clauses, values = [clause for clause, _ in given], [value for _, value in given]
+        if self.any_flag:
+            clauses.append(f"({' OR '.join([_FLAGGED] * len(self.any_flag))})")
+            values += [f"% {_literal(flag)} %" for flag in self.any_flag]
+        if self.without:
+            places = ", ".join("?" * len(self.without))
+            clauses.append(f"NOT EXISTS (SELECT 1 FROM log_entries s WHERE s.about = e.id AND s.kind IN ({places}))")
+            values += self.without
+        return clauses, values
 
 
 @dataclass(frozen=True)

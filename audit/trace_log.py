@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -236,6 +236,20 @@ class TraceLog:
             verdict=verdict,
         )
         return self._reader.page(wanted, after, limit)
+
+    def find(self, wanted: Wanted, *, after: str | None = None, limit: int = 1000) -> Page:
+        """Return a page of the wanted entries, newest first; `after` is `next` of the page before."""
+        return self._reader.page(wanted, after, limit)
+
+    def each(self, wanted: Wanted) -> Iterator[Entry]:
+        """Return all wanted entries, newest first, page by page."""
+        after: str | None = None
+        while True:
+            page = self._reader.page(wanted, after, 1000)
+            yield from page.entries
+            if page.next is None:
+                return
+            after = page.next
 
     def tally(self, wanted: Wanted) -> Tally:
         """Return count, protective answers and mean score of the wanted entries, without reading payloads."""

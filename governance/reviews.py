@@ -1,17 +1,18 @@
-"""A person looks at a decision: confirms it, overrides it, or contests it. Words are added, never edited."""
+"""A person looks at a decision and confirms or overrides it. Words are added, never edited."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from audit.entries import Entry
+from audit.log_reader import Wanted
 from audit.trace_log import TraceLog
 from governance.approvals import require_reason
 from governance.statements import read_statement, statement
-from policies.errors import Malformed, NotFound, Sentence
+from policies.errors import Malformed, NotFound, Sentence, refuse_all
 from policies.roles import Action, Person, absent, require, require_site
 
 
@@ -22,9 +23,19 @@ class Judgement(StrEnum):
     OVERRIDE = "override"
 
 
+SAID = ("review", "override")
+"""Kinds of entries by which a person judged a decision."""
+
+TRACKS = ("equipment", "safety")
+"""The two tracks of labels: what was true of the equipment, what was true of people's safety."""
+
+LONGEST_LOOK = timedelta(hours=4)
+"""A look longer ago than this is not the look that a review followed from."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """One statement about a decision, as doors and letters show it."""
+    """One statement about a decision, as doors and letters show it. `labels` says what was true, by track."""
 
     id: str
     decision: str
@@ -34,6 +45,7 @@ class Review:
     judgement: str | None
     verdict: bool | None
     reason: str
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, object]:
         """Return the statement as JSON values."""
@@ -46,6 +58,7 @@ class Review:
             "judgement": self.judgement,
             "verdict": self.verdict,
             "reason": self.reason,
+            "labels": dict(self.labels),
         }
 
 
@@ -87,13 +100,18 @@ class Reviews:
         by: Person,
         reason: str,
         label: str | None = None,
+        labels: Mapping[str, str] | None = None,
     ) -> Review:
         """Confirm or override a decision.
+
+        How long the reviewer had it open is kept inside the sealed words, for figures about many people together.
 
         Parameters
         ----------
         label : str, optional
             What the reviewer found to be true, as a label for retraining.
+        labels : mapping, optional
+            The same on two tracks: what was true of the `equipment` and what of people's `safety`.
 
         Raises
         ------
@@ -101,17 +119,18 @@ class Reviews:
         """
         require(by, Action.REVIEW)
         entry = self.decision(identifier, by)
-        said = _reason(reason)
+        said = require_words(reason)
         verdict = entry.verdict if judgement is Judgement.CONFIRM else not entry.verdict
         kind = "review" if judgement is Judgement.CONFIRM else "override"
-        body: dict[str, object] = {"judgement": judgement.value, "reason": said, "label": label, "verdict": verdict}
+        body: dict[str, object] = {
+            "judgement": judgement.value,
+            "reason": said,
+            "label": label,
+            "labels": _tracks(labels or {}),
+            "verdict": verdict,
+            "seconds": self._seconds_open(entry, by),
+        }
         return self._add(kind, entry, by, body, verdict)
-
-    def appeal(self, identifier: str, *, by: Person, reason: str) -> Review:
-        """Contest a decision about oneself."""
-        require(by, Action.APPEAL)
-        entry = self.decision(identifier, by)
-        return self._add("appeal", entry, by, {"reason": _reason(reason)}, None)
 
     def note_access(self, entry: Entry, by: Person, what: str) -> None:
         """Keep in the log that a person looked at a decision, and at which part of it."""
@@ -128,8 +147,23 @@ class Reviews:
         )
 
     def about(self, identifier: str) -> tuple[Review, ...]:
-        """Return every statement about a decision, oldest first."""
-        return tuple(_read(entry, self._log.payload) for entry in self._log.statements_about(identifier))
+        """Return every statement about a decision, oldest first; answers follow the appeal they answer."""
+        found = []
+        for entry in self._log.statements_about(identifier):
+            found.append(read_review(entry, self._log.payload))
+            if entry.kind == "appeal":
+                found += [read_review(answer, self._log.payload) for answer in self._log.statements_about(entry.id)]
+        return tuple(found)
+
+    def _seconds_open(self, entry: Entry, by: Person) -> float | None:
+        """Return the seconds since this person last looked at the decision; None when he did not look here."""
+        now = self._log.clock()
+        looks = Wanted(kind="access", since=now - LONGEST_LOOK, model=entry.model)
+        for look in self._log.find(looks).entries:
+            raw = self._log.payload(look.id) if look.actor == by.name else None
+            if raw is not None and read_statement(raw).get("decision") == entry.id:
+                return (now - look.time).total_seconds()
+        return None
 
     def _add(self, kind: str, entry: Entry, by: Person, body: dict[str, object], verdict: bool | None) -> Review:
         draft = statement(
@@ -151,13 +185,45 @@ class Reviews:
             kind=kind,
             by=by.name,
             at=receipt.time,
-            judgement=str(body["judgement"]) if "judgement" in body else None,
+            judgement=str(body["judgement"]),
             verdict=verdict,
             reason=str(body["reason"]),
+            labels=_labels(body),
         )
 
 
-def _reason(reason: str) -> str:
+def _tracks(labels: Mapping[str, str]) -> dict[str, str]:
+    """Return the labels by track. Raises Malformed for a track that is none and for what is no label."""
+    faults = [
+        Sentence(
+            en=f"there is no track '{track}'; labels are given for {' and '.join(TRACKS)}",
+            zh=f"没有“{track}”这一标签轨道，可用：{'、'.join(TRACKS)}",
+        )
+        for track in labels
+        if track not in TRACKS
+    ]
+    faults += [
+        Sentence(
+            en=f"the label of '{track}' is empty, too long or cannot be shown; give up to 200 plain characters",
+            zh=f"“{track}”的标签为空、过长或无法显示，应为不超过 200 个普通字符",
+        )
+        for track, label in labels.items()
+        if not (0 < len(label.strip()) <= 200 and label.isprintable())
+    ]
+    refuse_all(faults)
+    return {track: label.strip() for track, label in labels.items()}
+
+
+def _labels(said: Mapping[str, object]) -> dict[str, str]:
+    """Return what was said to be true, by track; a label without a track stands under ""."""
+    tracks = said.get("labels")
+    found = {str(track): str(label) for track, label in tracks.items()} if isinstance(tracks, dict) else {}
+    plain = said.get("label")
+    return {"": str(plain), **found} if plain is not None else found
+
+
+def require_words(reason: str) -> str:
+    """Return the words said about a decision. Raises Malformed where others could not follow or read them."""
     if len(reason.strip()) < 3:
         raise Malformed(
             Sentence(
@@ -168,7 +234,8 @@ def _reason(reason: str) -> str:
     return require_reason(reason)
 
 
-def _read(entry: Entry, payload: Callable[[str], bytes | None]) -> Review:
+def read_review(entry: Entry, payload: Callable[[str], bytes | None]) -> Review:
+    """Return a statement about a decision as it was said; without words once they are erased."""
     raw = payload(entry.id)
     said = read_statement(raw) if raw is not None else {}
     return Review(
@@ -180,4 +247,5 @@ def _read(entry: Entry, payload: Callable[[str], bytes | None]) -> Review:
         judgement=said.get("judgement"),
         verdict=entry.verdict,
         reason=str(said.get("reason", "")),
+        labels=_labels(said),
     )

@@ -7,7 +7,8 @@ from typing import Any
 
 import orjson
 
-from audit.entries import Draft
+from audit.entries import Draft, Entry
+from audit.trace_log import RecordRestricted, TraceLog
 
 FORMAT = 1
 """Format of a statement's payload: UTF-8 JSON with sorted keys and `format`.
@@ -38,3 +39,12 @@ def read_statement(payload: bytes) -> dict[str, Any]:
     """Return what a statement's payload says."""
     said: dict[str, Any] = orjson.loads(payload)
     return said
+
+
+def words_of(log: TraceLog, entry: Entry) -> dict[str, Any]:
+    """Return what an entry's payload says; nothing once it is erased, or while it is only stored."""
+    try:
+        raw = None if entry.erased else log.payload(entry.id)
+    except RecordRestricted:
+        return {}
+    return read_statement(raw) if raw is not None else {}

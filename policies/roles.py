@@ -34,6 +34,7 @@ class Action(StrEnum):
     READ_OWN_DECISIONS = "read_own_decisions"
     EXPORT_EVIDENCE = "export_evidence"
     REVIEW = "review"
+    OVERSEE_REVIEWS = "oversee_reviews"
     APPEAL = "appeal"
     READ_REPORTS = "read_reports"
     HOLD = "hold"
@@ -52,6 +53,7 @@ MAY: dict[Role, frozenset[Action]] = {
             Action.READ_DECISIONS,
             Action.EXPORT_EVIDENCE,
             Action.REVIEW,
+            Action.OVERSEE_REVIEWS,
             Action.READ_REPORTS,
             Action.HOLD,
             Action.HAND_IN_OUTCOMES,

@@ -26,7 +26,7 @@ from policies.rulebook_faults import (
     retention_faults,
     review_faults,
 )
-from policies.terms import DisclosureRules, PermitRules, RetentionRules, ReviewRules
+from policies.terms import REVIEW_WITHIN_HOURS, DisclosureRules, PermitRules, RetentionRules, ReviewRules
 from policies.tiers import Tier
 
 BUILT_IN = Path(__file__).parent / "rules" / "rulebook.toml"
@@ -138,7 +138,7 @@ def _build(document: dict[str, Any], raw: bytes) -> Rulebook:
             ),
         ),
         permits=_permits(document["permits"]),
-        reviews=ReviewRules(**{name: int(days) for name, days in document["reviews"].items()}),
+        reviews=_reviews(document["reviews"]),
         retention=_retention(document["retention"]),
         disclosures=DisclosureRules(
             least_cell=int(document["disclosures"]["least_cell"]),
@@ -240,6 +240,12 @@ def _permits(table: Mapping[str, Any]) -> PermitRules:
         inconclusive=MappingProxyType(_by_tier(table["inconclusive"])),
         blocking=_texts(table, "blocking"),
     )
+
+
+def _reviews(table: Mapping[str, Any]) -> ReviewRules:
+    figures = {name: int(value) for name, value in table.items() if name != "review_within_hours"}
+    hours = _whole(table["review_within_hours"]) if "review_within_hours" in table else REVIEW_WITHIN_HOURS
+    return ReviewRules(**figures, review_within_hours=hours)
 
 
 def _retention(table: Mapping[str, Any]) -> RetentionRules:

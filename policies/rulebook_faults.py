@@ -155,9 +155,22 @@ def permit_faults(permits: PermitRules) -> Iterator[Sentence]:
 
 
 def review_faults(reviews: ReviewRules) -> Iterator[Sentence]:
-    """Yield every deadline that is over before it begins."""
+    """Yield every deadline that is over before it begins, every count of nobody, and waits that grow with the tier."""
+    hours = [reviews.review_within_hours[tier] for tier in Tier]
+    if min(hours) < 1 or hours != sorted(hours, reverse=True):
+        yield Sentence(
+            en=f"reviews.review_within_hours {hours} must be at least 1 and may not rise from L1 to L4",
+            zh=f"reviews.review_within_hours {hours} 应不小于 1，且从 L1 到 L4 不得增加",
+        )
+    for name in ("least_reviewers", "least_reviews", "hurried_seconds"):
+        least = 3 if name == "least_reviewers" else 1  # of two people each knows what the other did
+        if getattr(reviews, name) < least:
+            yield Sentence(
+                en=f"reviews.{name} is {getattr(reviews, name)}; it is at least {least}",
+                zh=f"reviews.{name} 为 {getattr(reviews, name)}，不得小于 {least}",
+            )
     for name, days in vars(reviews).items():
-        if days < 1:
+        if name.endswith("_days") and days < 1:
             yield Sentence(
                 en=f"reviews.{name} is {days}; a deadline is at least 1 day",
                 zh=f"reviews.{name} 为 {days}，期限至少 1 天",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from policies.tiers import Tier
 
@@ -30,6 +30,9 @@ class RetentionRules:
     ceiling_days: Mapping[Tier, int]
 
 
+REVIEW_WITHIN_HOURS: Mapping[Tier, int] = {Tier.L1: 168, Tier.L2: 72, Tier.L3: 24, Tier.L4: 4}
+
+
 @dataclass(frozen=True, kw_only=True)
 class DisclosureRules:
     """What a published report may say: the smallest count besides 0, days on which nobody works ("MM-DD"), and from
@@ -42,8 +45,19 @@ class DisclosureRules:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewRules:
-    """Deadlines, in days, for appeals and explanations."""
+    """Deadlines for appeals, explanations and reviews, and from when on people lean on a model too much.
+
+    Rulebooks that were written before a figure existed take the one below. `review_within_hours` is how long a
+    decision that asks for a person may wait. Signs of over-reliance are told only about `least_reviewers` people or
+    more together, about those who reviewed `least_reviews` decisions or more; a review takes at least
+    `hurried_seconds`, or it was hurried.
+    """
 
     appeal_within_days: int
     answer_appeal_days: int
     explain_within_days: int
+    decide_by_person_days: int = 5
+    review_within_hours: Mapping[Tier, int] = field(default_factory=lambda: dict(REVIEW_WITHIN_HOURS))
+    least_reviewers: int = 3
+    least_reviews: int = 20
+    hurried_seconds: int = 10

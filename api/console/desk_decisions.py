@@ -30,8 +30,9 @@ from audit.traced_inference import (
     UNLOGGED,
 )
 from audit.verify import verify_bundle
+from governance.appeals import Asks, TooLate
 from governance.reviews import Judgement
-from policies.errors import Malformed, NotFound, Sentence
+from policies.errors import Conflict, Malformed, NotFound, Sentence
 from policies.roles import Action, Person, Role, require
 
 router = APIRouter(route_class=PageRoute)
@@ -89,8 +90,8 @@ def appeal(request: Request, decision: str, person: Visitor, form: Posted) -> Re
     entry = service.reviews.decision(decision, person)
     reason = text_of(form, "reason")
     try:
-        service.reviews.appeal(decision, by=person, reason=reason)
-    except Malformed as fault:
+        service.appeals.ask(decision, Asks.APPEAL, by=person, reason=reason)
+    except (Malformed, Conflict, TooLate) as fault:
         return _shown(request, service, person, entry, 422, faults=fault.faults, given={"reason": reason})
     return done(f"/decisions/{decision}", "appeal")
 

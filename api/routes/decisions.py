@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, Literal
 
 from fastapi import APIRouter, Response
@@ -10,7 +10,9 @@ from pydantic import BaseModel
 
 from api.routes.shared import Asking, Cursor, HouseService, Language, Limit
 from api.views import require_reader, view_of
+from api.wiring import in_utc
 from audit.entries import Entry
+from governance.appeals import Asks
 from governance.reviews import Judgement
 from policies.roles import Action, Person, Role, require
 
@@ -18,17 +20,19 @@ router = APIRouter(prefix="/v1/decisions", tags=["decisions"])
 
 
 class ReviewIn(BaseModel):
-    """What a reviewer says of a decision; `label` is what he found to be true."""
+    """What a reviewer says of a decision; `label` and `labels` (by track) are what he found to be true."""
 
     judgement: Literal["confirm", "override"]
     reason: str
     label: str | None = None
+    labels: dict[str, str] = {}
 
 
 class AppealIn(BaseModel):
-    """Why a person contests a decision about himself."""
+    """What a person asks about a decision on himself, and why."""
 
     reason: str
+    asks: Asks = Asks.APPEAL
 
 
 @router.get("")
@@ -53,8 +57,8 @@ def decisions(
     page = service.log.search(
         kind="decision",
         model=model,
-        since=_in_utc(since),
-        until=_in_utc(until),
+        since=in_utc(since),
+        until=in_utc(until),
         subject=subject,
         flag=flag,
         verdict=verdict,
@@ -115,18 +119,16 @@ def evidence(decision: str, service: HouseService, person: Asking) -> dict[str, 
 @router.post("/{decision}/reviews", status_code=201)
 def review(decision: str, said: ReviewIn, service: HouseService, person: Asking) -> dict[str, object]:
     """Confirm or override a decision; the words are added to the log, nothing is edited."""
-    made = service.reviews.review(decision, Judgement(said.judgement), by=person, reason=said.reason, label=said.label)
+    made = service.reviews.review(
+        decision, Judgement(said.judgement), by=person, reason=said.reason, label=said.label, labels=said.labels
+    )
     return made.as_json()
 
 
 @router.post("/{decision}/appeals", status_code=201)
 def appeal(decision: str, said: AppealIn, service: HouseService, person: Asking) -> dict[str, object]:
-    """Contest a decision about oneself."""
-    return service.reviews.appeal(decision, by=person, reason=said.reason).as_json()
-
-
-def _in_utc(moment: datetime | None) -> datetime | None:
-    return moment if moment is None or moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    """Contest a decision about oneself, ask for an explanation of it, or for a decision by a person."""
+    return service.appeals.ask(decision, said.asks, by=person, reason=said.reason).as_json()
 
 
 def _looked_at(service: HouseService, person: Person, decision: str, what: str) -> Entry:

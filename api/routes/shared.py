@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends, Query, Request
@@ -34,5 +35,7 @@ def person_of(request: Request) -> Person:
 HouseService = Annotated[Service, Depends(service_of)]
 Asking = Annotated[Person, Depends(person_of)]
 Cursor = Annotated[str | None, Query(description="Cursor of the page before.")]
+Since = Annotated[datetime | None, Query(alias="from", description="From this moment on.")]
+Until = Annotated[datetime | None, Query(alias="to", description="Before this moment.")]
 Limit = Annotated[int, Query(ge=1, le=200)]
 Language = Annotated[str, Query(alias="lang", pattern="^(zh|en)$")]

@@ -13,6 +13,8 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.work import ask_for_submission
+from governance.appeals import Asks
+from governance.reviews import Judgement
 from policies.roles import Person, Role
 from tests.governance.factories import SENSORS, SITE, House, rows
 
@@ -32,6 +34,7 @@ class Doors:
     decision: str
     submission: str
     job: str
+    appeal: str
 
     def ask(self, method: str, path: str, role: Role | None, scope: str = "everywhere", **options: Any) -> Any:
         """Ask as somebody, or as nobody."""
@@ -55,11 +58,15 @@ def open_doors(house: House) -> Doors:
     house.approved()
     frame = rows(3, seed=9)[list(SENSORS)]
     decisions = house.decide(X=frame, subjects=["w-1", "w-2", None]).decisions
+    officer = people[Role.DSO, "here"]
+    service.reviews.review(decisions[1].id, Judgement.CONFIRM, by=officer, reason="it was looked at")
     submission = house.submitted(name="gas-peak", seed=3).id
     owner = service.people.person(service.people.add("owner", Role.ML_ENGINEER).user)
     job = ask_for_submission(service, b"no zip", "somebody's own.zip", by=owner).id
+    worker = people[Role.EMPLOYEE, "here"]
+    appeal = service.appeals.ask(decisions[0].id, Asks.EXPLANATION, by=worker, reason="I was not on site").id
     client = TestClient(create_app(service), raise_server_exceptions=False)
-    return Doors(house, client, tokens, people, decisions[0].id, submission, job)
+    return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal)
 
 
 def rows_of(n: int = 2, **columns: Any) -> dict[str, Any]:

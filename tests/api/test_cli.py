@@ -22,6 +22,7 @@ from tests.governance.factories import (
     ENGINEER,
     PLANT,
     SENSORS,
+    House,
     a_directory,
     a_house,
     an_examination,
@@ -464,3 +465,63 @@ class TestAnything:
         self, terminal: Terminal, command: tuple[str, ...], words: list[str]
     ) -> None:
         assert terminal.plain(*command, *words, "--data", str(terminal.data)) in (0, 1, 2, 3)
+
+
+@pytest.fixture
+def own(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> Iterator[tuple[House, Terminal]]:
+    """A house of one's own beside a terminal on its data folder, both by the real clock."""
+    store = MemoryStore(tmp_path / "own-models")
+    for name in ("MINGJING_DATA", "MINGJING_TOKEN", "MINGJING_LANGUAGE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(wiring, "model_store", lambda _settings: store)
+    with a_house(tmp_path / "own", store=store) as house:
+        house.clock.now = wiring.system_clock()
+        yield house, Terminal(capsys, house.folder / "data")
+
+
+class TestReviewAndAppeal:
+    def test_from_the_queue_to_the_figures(self, own: tuple[House, Terminal], tmp_path: Path) -> None:
+        house, terminal = own
+        house.approved([{"kind": "review_alarms"}])
+        decided = house.decide(subjects=[f"w-{i}" for i in range(6)]).decisions
+        for name, role, subject in (("lin", Role.EMPLOYEE, "w-0"), ("bo", Role.REVIEWER, None)):
+            house.service.people.add(name, role, subject=subject)
+        first = decided[0].id
+
+        waiting = terminal.json("review", "queue", "--model", "gas-leak")["waiting"]
+        assert {line["id"] for line in waiting} == {d.id for d in decided if d.verdict}
+        assert terminal.run("review", "queue") == 0
+        assert terminal.run("review", "add", first, "override", "--reason", "sound", "--label", "safety=well") == 0
+        assert terminal.json("review", "add", first, "confirm", "--reason", "not sound")["kind"] == "review"
+        told = terminal.json("review", "agreement")["over_reliance"]["withheld"]["en"]
+        assert told.startswith("1 people reviewed")
+        assert terminal.run("review", "agreement") == 0
+        assert "gas-leak: 1 of 6 decisions were reviewed, 100.0% of them confirmed" in terminal.out
+        assert terminal.run("review", "labels", "gas-leak", "--out", str(tmp_path / "labels.csv")) == 0
+        assert "1 rows written" in terminal.out
+
+        made = terminal.json("appeal", "add", first, "--reason", "I was not there", "--as", "lin")
+        assert terminal.run("appeal", "list", "--open") == 0
+        assert made["id"] in terminal.out
+        assert terminal.json("appeal", "list", "--due")["appeals"] == []
+        answer = ("appeal", "answer", made["id"], "changed", "--reason", "he was not there")
+        assert terminal.run(*answer) == 2
+        assert "local-reviewer reviewed decision" in terminal.err
+        assert terminal.json(*answer, "--as", "bo")["outcome"] == "changed"
+        assert terminal.run("appeal", "statistics") == 0
+        assert "1 received, 1 answered (1 in time), 0 overdue, 1 changed" in terminal.out
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (("review", "add", "x", "maybe"), "a review is confirm or override; found 'maybe'"),
+            (("review", "add", "x", "confirm", "--label", "sound"), "'sound' is no label; write TRACK=LABEL"),
+            (("appeal", "add", "x", "--asks", "money"), "'money' is none of explanation, human_decision, appeal"),
+            (("appeal", "answer", "x", "won"), "'won' is none of explained, stands, changed"),
+        ],
+    )
+    def test_says_what_is_wrong(self, terminal: Terminal, arguments: tuple[str, ...], sentence: str) -> None:
+        assert terminal.run(*arguments) == 2
+        assert sentence in terminal.err

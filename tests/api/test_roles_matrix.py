@@ -65,6 +65,17 @@ TABLE: dict[tuple[str, str], Expected] = {
         frozenset({Role.DSO, Role.REVIEWER}), "decision", {"judgement": "confirm", "reason": ""}
     ),
     ("post", f"{DECISION}/appeals"): Expected(frozenset({Role.EMPLOYEE}), "decision", NO_REASON),
+    ("get", "/v1/reviews/queue"): Expected(frozenset({Role.DSO, Role.REVIEWER})),
+    ("get", "/v1/reviews/agreement"): Expected(READS_DECISIONS),
+    ("get", "/v1/reviews/over-reliance"): Expected(frozenset({Role.DSO})),
+    ("get", "/v1/reviews/labels.csv"): Expected(frozenset({Role.DSO})),
+    ("get", "/v1/appeals"): Expected(READS_OWN),
+    ("get", "/v1/appeals/due"): Expected(frozenset({Role.DSO, Role.REVIEWER})),
+    ("get", "/v1/appeals/statistics"): Expected(READS_DECISIONS),
+    ("get", "/v1/appeals/{appeal}"): Expected(READS_OWN, "appeal"),
+    ("post", "/v1/appeals/{appeal}/answer"): Expected(
+        frozenset({Role.DSO, Role.REVIEWER}), "appeal", {"outcome": "explained", "reason": ""}
+    ),
     ("get", "/v1/log/proof/{decision}"): Expected(READS_DECISIONS, "decision"),
 }
 """Every address. A body that passes role and scope and then fails for its empty reason changes nothing."""
@@ -78,7 +89,8 @@ def table_of(doors: Doors) -> set[tuple[str, str]]:
 
 def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | None, scope: str, absent: bool) -> Any:
     """Ask for the object that is there, or for one that is not."""
-    there = {"decision": doors.decision, "submission": doors.submission, "name": "gas-leak", "job": doors.job}
+    there = {"decision": doors.decision, "submission": doors.submission, "job": doors.job, "appeal": doors.appeal}
+    there["name"] = "gas-leak"
     model = {"model": "gas-leak", "version": "1"}
     if absent and expected.about:
         there[expected.about] = "gas-leek" if expected.about == "name" else ABSENT
@@ -87,6 +99,8 @@ def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | 
     options["headers"] = {"X-Mingjing-Purpose": "risk_intervention"}
     if (method, path) == ("post", "/v1/submissions"):
         options["files"] = {"file": ("x.zip", b"no zip")}
+    if path == "/v1/reviews/labels.csv":
+        options["params"] = {"model": "gas-leak"}
     if path == "/v1/log/consistency":
         options["params"] = {"from": 0, "to": 1}
     return doors.ask(method, url, role, scope, **options)
@@ -132,7 +146,7 @@ class TestMatrix:
                     elif absent is not None and what_is_said(present) != what_is_said(absent):
                         wrong.append(("told", *place))
                 elif expected.own or (expected.about and scope == "elsewhere"):
-                    ids = (doors.decision, doors.submission, doors.job, "gas-leak", "gas-leek", ABSENT)
+                    ids = (doors.decision, doors.submission, doors.job, doors.appeal, "gas-leak", "gas-leek", ABSENT)
                     if present.status_code != 404:
                         wrong.append(("foreign", *place))
                     elif absent is None or what_is_said(present, *ids) != what_is_said(absent, *ids):

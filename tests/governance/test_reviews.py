@@ -78,29 +78,32 @@ class TestReview:
         assert set(said) == {"there is no decision 'X' here, or it is outside your scope"}
 
 
-class TestAppeal:
-    def test_is_for_the_person_concerned(self, house: House, decided: list[str]) -> None:
-        made = house.service.reviews.appeal(decided[0], by=employee(house), reason=REASON)
-        assert (made.kind, made.verdict) == ("appeal", None)
-        assert [review.kind for review in house.service.reviews.about(decided[0])] == ["appeal"]
+class TestLabels:
+    def test_are_kept_on_two_tracks(self, house: House, decided: list[str]) -> None:
+        made = house.service.reviews.review(
+            decided[0],
+            Judgement.OVERRIDE,
+            by=REVIEWER,
+            reason=REASON,
+            label="quiet",
+            labels={"equipment": " sound ", "safety": "unharmed"},
+        )
+        (found,) = house.service.reviews.about(decided[0])
+        assert found.labels == made.labels == {"": "quiet", "equipment": "sound", "safety": "unharmed"}
 
-    @pytest.mark.parametrize("subject", ["w-3", None])
-    def test_nobody_elses_can_be_told_from_none(self, house: House, decided: list[str], subject: str | None) -> None:
-        said = set()
-        for id in (decided[1], "no-such"):
-            with pytest.raises(NotFound) as refused:
-                house.service.reviews.appeal(id, by=employee(house, subject), reason=REASON)
-            said.add(refused.value.says.en.replace(id, "X"))
-        assert len(said) == 1
-
-    def test_at_another_site_is_absent(self, house: House, decided: list[str]) -> None:
-        with pytest.raises(NotFound):
-            house.service.reviews.appeal(decided[0], by=employee(house, site="plant-08"), reason=REASON)
-
-    @pytest.mark.parametrize("role", [role for role in Role if role is not Role.EMPLOYEE])
-    def test_is_for_employees(self, house: House, decided: list[str], role: Role) -> None:
-        with pytest.raises(NotAllowed):
-            house.service.reviews.appeal(decided[0], by=someone(role), reason=REASON)
+    def test_name_every_fault_at_once(self, house: House, decided: list[str]) -> None:
+        with pytest.raises(Malformed) as refused:
+            house.service.reviews.review(
+                decided[0],
+                Judgement.CONFIRM,
+                by=REVIEWER,
+                reason=REASON,
+                labels={"bonus": "none", "safety": "a\x00b"},
+            )
+        assert [fault.en for fault in refused.value.faults] == [
+            "there is no track 'bonus'; labels are given for equipment and safety",
+            "the label of 'safety' is empty, too long or cannot be shown; give up to 200 plain characters",
+        ]
 
 
 class TestDecision:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from audit.verify import verify_bundle
+from governance.appeals import Asks
 from governance.permits import MayNotRun
 from governance.reviews import Judgement
 from policies.errors import NotFound
@@ -52,7 +53,7 @@ class TestLifeOfADecision:
         assert service.telling.letter(alarm.id, "zh", "employee").startswith(b"%PDF")
 
         # He contests it; a reviewer overrides it; the decision stays as it was.
-        service.reviews.appeal(alarm.id, by=worker, reason="the reading was taken before the repair")
+        service.appeals.ask(alarm.id, Asks.APPEAL, by=worker, reason="the reading was taken before the repair")
         service.reviews.review(alarm.id, Judgement.OVERRIDE, by=REVIEWER, reason="the valve was being replaced")
         assert [said.kind for said in service.reviews.about(alarm.id)] == ["appeal", "override"]
         assert service.log.entry(alarm.id).verdict is True

@@ -110,6 +110,20 @@ class TestReviews:
         assert fault.en == "reviews.answer_appeal_days is 0; a deadline is at least 1 day"
         assert fault.zh == "reviews.answer_appeal_days 为 0，期限至少 1 天"
 
+    def test_a_grave_decision_that_may_wait_longer(self) -> None:
+        (fault,) = faults_of(changed("L3 = 24, L4 = 4 }", "L3 = 24, L4 = 48 }"))
+        assert fault.en.startswith("reviews.review_within_hours [168, 72, 24, 48] must be at least 1 and may not rise")
+
+    def test_figures_about_two_people_speak_of_each(self) -> None:
+        (fault,) = faults_of(changed("least_reviewers = 3", "least_reviewers = 2"))
+        assert fault.en == "reviews.least_reviewers is 2; it is at least 3"
+
+    def test_figures_a_rulebook_does_not_name_have_their_old_value(self) -> None:
+        begin, end = "decide_by_person_days", "# ── Retention"
+        text = read_rulebook().source.decode()
+        older = text[: text.index(begin)] + text[text.index(end) :]
+        assert read_rulebook(older.encode()).reviews == read_rulebook().reviews
+
 
 class TestRetention:
     def test_a_ceiling_under_the_default(self) -> None:

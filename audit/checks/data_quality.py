@@ -12,7 +12,7 @@ import pandas as pd
 from audit.checks.check import Finding, Group, Limits, limit_of
 from audit.checks.columns import numbers
 from audit.checks.examined import Examined, Floats
-from audit.checks.times import is_time_like, numeric, times_of, year_of
+from audit.checks.times import is_time_like, numeric, times_of, usual_step, year_of
 from audit.checks.wording import joined, named, percent
 from policies.errors import Sentence
 
@@ -228,14 +228,10 @@ def _period(examined: Examined, limits: Limits, column: str) -> tuple[float, flo
 
 def _gaps(column: str, times: Floats, limits: Limits) -> Iterator[Fault]:
     """Look for holes in a series that is sampled regularly; times of single events have no gaps to speak of."""
-    known = np.sort(times[np.isfinite(times)])
-    steps = np.diff(known)
-    steps = steps[steps > 0]
-    if len(steps) < LEAST_ROWS:
+    usual = usual_step(times)
+    if usual is None:
         return
-    usual = float(np.median(steps))
-    if float(np.mean(np.abs(steps - usual) <= 0.5 * usual)) < 0.9:
-        return
+    steps = np.diff(np.sort(times[np.isfinite(times)]))
     most = _limit(limits, "longest_gap")
     wide = steps[steps > most * usual]
     if len(wide):

@@ -12,6 +12,9 @@ from explainers.predictor import Predictor
 BREATH = 1e-3
 """Noise in standard deviations of a feature; a sensor cannot read finer."""
 
+DIGITS = 6
+"""Decimals up to which a column is asked whether it is written in them."""
+
 LOOKED_AT = 100
 ASKED = 20
 MEASURED_FROM = 10
@@ -33,13 +36,45 @@ def instability(predictor: Predictor, inputs: Floats, contributions: Floats, gen
     """
     rows = inputs[:LOOKED_AT]
     measured = [len(np.unique(inputs[np.isfinite(inputs[:, j]), j])) > MEASURED_FROM for j in range(inputs.shape[1])]
-    known = np.isfinite(inputs)
-    mean = np.where(known, inputs, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
-    spread = np.sqrt(np.where(known, (inputs - mean) ** 2, 0.0).sum(axis=0) / np.maximum(known.sum(axis=0), 1))
+    spread = np.array([usual_spread(inputs[:, j]) for j in range(inputs.shape[1])])
     noise = generator.normal(size=rows.shape) * spread * BREATH * np.array(measured)
+    noise = np.column_stack([as_written(noise[:, j], inputs[:, j]) for j in range(inputs.shape[1])])
     moved = np.abs(predictor.explain(rows + noise).contributions - contributions[:LOOKED_AT]).sum(axis=1)
     size = np.abs(contributions[:LOOKED_AT]).sum(axis=1)
     return float(np.median(np.divide(moved, size, out=np.zeros_like(moved), where=size > 0)))
+
+
+def usual_spread(values: Floats) -> float:
+    """Return the standard deviation, or that of the middle half where a long tail makes it larger.
+
+    Examples
+    --------
+    >>> usual_spread(np.array([1.0, 2.0, 3.0, 4.0, 1e6])) < 2
+    True
+    """
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return 0.0
+    low, high = np.quantile(known, [0.25, 0.75])
+    middle, whole = float(high - low) / 1.349, float(known.std())
+    return min(middle, whole) if middle > 0 else whole
+
+
+def as_written(noise: Floats, values: Floats) -> Floats:
+    """Return noise rounded to the digits a column is written in: a reading cannot change by less than one of them.
+
+    Examples
+    --------
+    >>> as_written(np.array([0.004, 0.06]), np.array([1.5, 2.0, 7.1])).tolist()
+    [0.0, 0.1]
+    >>> as_written(np.array([0.004]), np.array([3.0, 40.0])).tolist()
+    [0.0]
+    """
+    known = values[np.isfinite(values)]
+    for digits in range(DIGITS + 1):
+        if np.allclose(known, np.round(known, digits), rtol=0.0, atol=1e-9):
+            return np.asarray(np.round(noise, digits) + 0.0)
+    return noise
 
 
 def second_opinions(predictor: Predictor, inputs: Floats, explanation: Explanation, seed: int) -> dict[str, object]:

@@ -1,20 +1,21 @@
-"""Do the verdicts survive what happens to sensors: noise, a missing reading, a stuck one, one that is off?"""
+"""Do the verdicts survive what happens to sensors, their ageing, and someone who bends readings on purpose?"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from audit.checks.bench import Bench, bench_of
 from audit.checks.check import Finding, Group, Limits, all_hold, below, limit_of
-from audit.checks.examined import Bools, Examined, Floats, alarms
+from audit.checks.disturbances import FAMILIES, Family, Probe, aged
+from audit.checks.evasion import attack
+from audit.checks.examined import Examined
 from audit.checks.intervals import Estimate, wilson
+from audit.checks.reach import Reach, reach_of
 from audit.checks.wording import joined, percent, span
-from explainers.predictor import Predictor
 from policies.errors import Sentence
-
-PROBED_ROWS = 2_000
-"""Rows probed at most; a share of changed verdicts is known to about two points from these."""
 
 REPEATS = 5
 """Draws of noise per row."""
@@ -23,221 +24,153 @@ FEW_ALARMS = 10
 """Alarms needed before a share of lost alarms means anything."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Bench:
-    """The rows that are probed, and what the model says about them undisturbed."""
-
-    examined: Examined
-    predictor: Predictor
-    rows: Floats
-    verdicts: Bools
-    sensors: tuple[str, ...]
-    declared: bool
-
-    def verdicts_of(self, rows: Floats) -> Bools:
-        """What the model says about disturbed rows."""
-        return alarms(self.examined.declaration, self.predictor.scores(rows))
-
-    def column(self, sensor: str) -> int:
-        """Place of a sensor among the features."""
-        return self.predictor.feature_names.index(sensor)
-
-    @property
-    def spreads(self) -> Floats:
-        """Standard deviation of every feature, missing readings left out."""
-        known = np.isfinite(self.rows)
-        n = np.maximum(known.sum(axis=0), 1)
-        filled = np.where(known, self.rows, 0.0)
-        mean = filled.sum(axis=0) / n
-        return np.asarray(np.sqrt((np.where(known, self.rows - mean, 0.0) ** 2).sum(axis=0) / n))
-
-
 @dataclass(frozen=True)
 class Robustness:
-    """Noise on all sensors at once; then every sensor by itself missing, stuck at its median, and off by a bias."""
+    """Noise and ageing on all sensors at once; every sensor by itself disturbed in nine ways; reach; and an attack."""
 
     name: str = "robustness"
 
     def run(self, examined: Examined, limits: Limits) -> tuple[Finding, ...]:
-        """Return a finding on noise, one on sensors that fail, one on bias; all probes are groups of the first.
+        """Return a finding per limit; all probes are groups of the first, which is the one on noise.
 
         Where no sensor is declared, a guess at what was measured cannot fail a model: a no becomes an open question.
         """
-        bench = _bench(examined)
+        bench = bench_of(examined)
         if isinstance(bench, Sentence):
             return (Finding(check=self.name, holds=None, n=len(examined), unit="share", says=bench),)
-        noise = limit_of(limits, self.name, "noise_share_of_sd")
-        most_changed = limit_of(limits, self.name, "most_verdicts_changed_by_noise")
-        most_lost = limit_of(limits, self.name, "most_alarms_lost_by_missing_sensor")
-        shaken = _noise(bench, noise)
-        bias = limit_of(limits, self.name, "bias_share_of_sd")
-        most_by_bias = limit_of(limits, self.name, "most_alarms_lost_by_bias")
-        failed = [
-            (sensor, probe, *_fails(bench, sensor, probe)) for sensor in bench.sensors for probe in ("missing", "stuck")
-        ]
-        alarmed = int(bench.verdicts.sum())
-        lines = tuple(
-            _line(sensor, probe, changed, lost, most_lost, alarmed) for sensor, probe, changed, lost in failed
-        )
-        off = [(sensor, *_is_off(bench, sensor, bias)) for sensor in bench.sensors]
-        biased = tuple(_line(sensor, "bias", changed, lost, most_by_bias, alarmed) for sensor, changed, lost in off)
-        first = {
-            "probe": "noise",
-            "feature": None,
-            "verdicts_changed": shaken.value,
-            "alarms_lost": None,
-            "limit": most_changed,
-            "holds": below(shaken.interval, most_changed),
-        }
+        noisy, noise_line = self._noise(bench, limits)
+        old, old_line = self._ageing(bench, limits)
+        measured = [(family, _lines(bench, family, limits)) for family in FAMILIES]
+        groups = (noise_line, *(line for _, lines in measured for line in lines), *old_line)
         findings = (
-            self._noise_finding(bench, shaken, noise, most_changed, (first, *lines, *biased)),
-            self._failure_finding(bench, lines, most_lost),
-            *self._bias_finding(bench, biased, most_by_bias, bias),
+            replace(noisy, groups=groups),
+            *(found for family, lines in measured for found in self._of_family(bench, family, lines, limits)),
+            *old,
+            self._reach(bench, limits),
+            *self._attack(bench, limits),
         )
         return findings if bench.declared else tuple(_as_a_guess(finding) for finding in findings)
 
-    def _noise_finding(
-        self, bench: Bench, shaken: Estimate, noise: float, limit: float, groups: tuple[Group, ...]
-    ) -> Finding:
-        which = _which(bench)
-        holds = below(shaken.interval, limit)
+    def _noise(self, bench: Bench, limits: Limits) -> tuple[Finding, Group]:
+        noise = limit_of(limits, self.name, "noise_share_of_sd")
+        limit = limit_of(limits, self.name, "most_verdicts_changed_by_noise")
+        shaken = _noise(bench, noise)
+        which, holds = _which(bench), below(shaken.interval, limit)
         more = Sentence(en="", zh="") if holds else Sentence(
             en="; the verdicts hang on digits the sensors do not have, use coarser inputs or a smoother model",
             zh="；判断取决于传感器精度以外的微小变化，请采用更粗的输入分辨率或更平滑的模型",
         )  # fmt: skip
-        return Finding(
-            check=self.name,
-            holds=holds,
-            measured=shaken.value,
-            limit=limit,
-            unit="share",
-            interval=shaken.interval,
-            n=len(bench.rows),
-            groups=groups,
-            says=Sentence(
-                en=f"noise of {percent(noise, 0)} of each standard deviation on {which.en} changes "
-                f"{percent(shaken.value)} of the verdicts ({span(shaken.interval)}); "
-                f"at most {percent(limit)} is allowed{more.en}",
-                zh=f"对{which.zh}加入标准差 {percent(noise, 0)} 的噪声后，{percent(shaken.value)} 的判断发生改变"
-                f"（区间 {span(shaken.interval)}），上限为 {percent(limit)}{more.zh}",
-            ),
-            evidence={"rows": len(bench.rows), "repeats": REPEATS, "sensors_declared": bench.declared},
+        says = Sentence(
+            en=f"noise of {percent(noise, 0)} of each standard deviation on {which.en} changes "
+            f"{percent(shaken.value)} of the verdicts ({span(shaken.interval)}); "
+            f"at most {percent(limit)} is allowed{more.en}",
+            zh=f"对{which.zh}加入标准差 {percent(noise, 0)} 的噪声后，{percent(shaken.value)} 的判断发生改变"
+            f"（区间 {span(shaken.interval)}），上限为 {percent(limit)}{more.zh}",
         )
+        evidence = {"rows": len(bench.rows), "repeats": REPEATS, "sensors_declared": bench.declared}
+        found = self._share(shaken, limit, holds, len(bench.rows), says, evidence)
+        return found, _group("noise", None, shaken.value, None, limit, holds)
 
-    def _bias_finding(self, bench: Bench, lines: tuple[Group, ...], limit: float, bias: float) -> tuple[Finding, ...]:
+    def _ageing(self, bench: Bench, limits: Limits) -> tuple[tuple[Finding, ...], tuple[Group, ...]]:
         n = int(bench.verdicts.sum())
         if n < FEW_ALARMS:
-            return ()
-        worst = max(lines, key=lambda line: float(str(line["alarms_lost"])))
-        lost = wilson(round(float(str(worst["alarms_lost"])) * n), n)
-        holds = all_hold([_answer(line) for line in lines])
+            return (), ()
+        limit, gain = (limit_of(limits, self.name, key) for key in ("most_alarms_lost_by_ageing", "aged_gain"))
+        verdicts = bench.verdicts_of(aged(bench, limits))
+        lost = wilson(int((bench.verdicts & ~verdicts).sum()), n)
+        holds = below(lost.interval, limit)
         more = Sentence(
-            en="" if holds else "; check its calibration often, or let a second reading stand beside it",
-            zh="" if holds else "；请缩短该传感器的校验周期，或增设冗余测点",
+            en="" if holds else "; train with the readings of aged equipment, and recalibrate before the loss shows",
+            zh="" if holds else "；请在训练中加入老化设备的数据，并在性能下降之前重新标定",
         )
         says = Sentence(
-            en=f"when '{worst['feature']}' is off by {bias:g} standard deviations, {percent(lost.value)} of {n} alarms "
-            f"are lost ({span(lost.interval)}); at most {percent(limit)} is allowed{more.en}",
-            zh=f"“{worst['feature']}”偏移 {bias:g} 个标准差时，{n} 次报警中丢失 {percent(lost.value)}"
+            en=f"as equipment ages and every sensor shows {percent(gain, 0)} of its swing with twice the noise, "
+            f"{percent(lost.value)} of {n} alarms are lost ({span(lost.interval)}); at most {percent(limit)} is "
+            f"allowed{more.en}",
+            zh=f"设备老化、各传感器灵敏度降至 {percent(gain, 0)} 且噪声加倍时，{n} 次报警中丢失 {percent(lost.value)}"
             f"（区间 {span(lost.interval)}），上限为 {percent(limit)}{more.zh}",
         )
-        return (
-            Finding(
-                check=self.name,
-                holds=holds,
-                measured=lost.value,
-                limit=limit,
-                unit="share",
-                interval=lost.interval,
-                n=n,
-                says=says,
-            ),
-        )
+        changed = float((verdicts != bench.verdicts).mean())
+        line = _group("aged", None, changed, lost.value, limit, holds)
+        return (self._share(lost, limit, holds, n, says),), (line,)
 
-    def _failure_finding(self, bench: Bench, lines: tuple[Group, ...], limit: float) -> Finding:
-        n = int(bench.verdicts.sum())
+    def _of_family(self, bench: Bench, family: Family, lines: tuple[Group, ...], limits: Limits) -> tuple[Finding, ...]:
+        """One finding for probes that share a limit; on lost alarms only where there are alarms to lose."""
+        limit = limit_of(limits, self.name, family.limit)
+        n = int(bench.verdicts.sum()) if family.judges == "alarms_lost" else len(bench.rows)
+        if family.judges == "alarms_lost" and n < FEW_ALARMS:
+            return (_few_alarms(n, len(bench.rows), limit),) if family is FAMILIES[0] else ()
+        if not lines:
+            return ()
+        worst = max(lines, key=lambda line: _number(line, family.judges))
+        lost = wilson(round(_number(worst, family.judges) * n), n)
+        says = _family_said(family, lines, worst, lost, limit, n, limits)
+        return (self._share(lost, limit, all_hold([_answer(line) for line in lines]), n, says),)
+
+    def _reach(self, bench: Bench, limits: Limits) -> Finding:
+        """How many verdicts hang on a move of one sensor that is smaller than what it can tell."""
+        reach = reach_of(bench)
+        small = limit_of(limits, self.name, "small_move_share_of_sd")
+        limit = limit_of(limits, self.name, "most_verdicts_within_small_move")
+        n = len(reach.nearest)
+        near = wilson(int((reach.nearest <= small).sum()), n)
+        says = _reach_said(reach, near, small, limit, bench)
+        units = tuple(bench.examined.declaration.feature(sensor).unit for sensor in reach.sensors)
+        evidence = {"reach": reach.picture(), "by_sensor": reach.lines(units), "exact": reach.exact}
+        return self._share(near, limit, below(near.interval, limit), n, says, evidence)
+
+    def _attack(self, bench: Bench, limits: Limits) -> tuple[Finding, ...]:
+        """How many alarms someone silences who may bend every sensor a little."""
+        found = attack(bench)
+        n = len(found.distances)
         if n < FEW_ALARMS:
-            says = Sentence(
-                en=f"cannot conclude on lost alarms: the model alarms in {n} of {len(bench.rows)} probed rows, "
-                f"at least {FEW_ALARMS} are needed",
-                zh=f"无法就报警丢失得出结论：{len(bench.rows)} 行中仅 {n} 行报警，至少需要 {FEW_ALARMS} 次报警",
-            )
-            return Finding(check=self.name, holds=None, limit=limit, unit="share", n=n, says=says)
-        worst = max(lines, key=lambda line: float(str(line["alarms_lost"])))
-        lost = wilson(round(float(str(worst["alarms_lost"])) * n), n)
-        holds = all_hold([_answer(line) for line in lines])
+            return ()
+        budget = limit_of(limits, self.name, "attack_share_of_sd")
+        limit = limit_of(limits, self.name, "most_alarms_evaded")
+        evaded = wilson(int((found.distances <= budget).sum()), n)
+        holds = below(evaded.interval, limit)
+        return (
+            self._share(
+                evaded, limit, holds, n, _attack_said(evaded, budget, limit, n, holds),
+                {
+                    "distances": np.sort(found.distances).tolist(), "budget": budget, "questions": found.questions,
+                    "method": "decision-based, largest move, within the sensors' ranges",
+                },
+            ),
+        )  # fmt: skip
+
+    def _share(
+        self,
+        measured: Estimate,
+        limit: float,
+        holds: bool | None,
+        n: int,
+        says: Sentence,
+        evidence: Mapping[str, object] | None = None,
+    ) -> Finding:
         return Finding(
             check=self.name,
             holds=holds,
-            measured=lost.value,
+            measured=measured.value,
             limit=limit,
             unit="share",
-            interval=lost.interval,
+            interval=measured.interval,
             n=n,
-            says=_failure_said(lines, worst, lost, limit, n),
+            says=says,
+            evidence=evidence or {},
         )
-
-
-def _is_off(bench: Bench, sensor: str, share: float) -> tuple[float, float | None]:
-    """Return the share of verdicts changed, and of alarms lost, by a bias up or down, whichever loses more."""
-    i = bench.column(sensor)
-    alarmed = int(bench.verdicts.sum())
-    found = []
-    for sign in (-1.0, 1.0):
-        rows = bench.rows.copy()
-        rows[:, i] += sign * share * bench.spreads[i]
-        _keep_in_range(bench, rows)
-        verdicts = bench.verdicts_of(rows)
-        found.append((int((bench.verdicts & ~verdicts).sum()), float((verdicts != bench.verdicts).mean())))
-    lost, changed = max(found)
-    return changed, (lost / alarmed if alarmed else None)
-
-
-def _bench(examined: Examined) -> Bench | Sentence:
-    """Return the rows to probe, or the sentence that tells why there is nothing to probe."""
-    if examined.predictor is None or examined.inputs is None:
-        return Sentence(
-            en="cannot conclude: the model was not handed in, so nothing can be fed to it; hand in the model",
-            zh="无法得出结论：未提交模型，无法输入扰动数据进行试验，请提交模型文件",
-        )
-    rows = examined.inputs
-    if len(rows) > PROBED_ROWS:
-        chosen = examined.generator("robustness").choice(len(rows), PROBED_ROWS, replace=False)
-        rows = rows[np.sort(chosen)]
-    declared = [name for name in examined.features if examined.declaration.feature(name).sensor]
-    sensors = declared or [name for i, name in enumerate(examined.features) if _measures(rows[:, i])]
-    if not sensors:
-        return Sentence(
-            en="cannot conclude: no feature is declared a sensor and none looks like a measurement; "
-            "declare sensor = true where it is one",
-            zh="无法得出结论：未声明任何传感器特征，也没有形似测量值的特征；请在相应特征下写明 sensor = true",
-        )
-    return Bench(
-        examined=examined,
-        predictor=examined.predictor,
-        rows=rows,
-        verdicts=alarms(examined.declaration, examined.predictor.scores(rows)),
-        sensors=tuple(sensors),
-        declared=bool(declared),
-    )
-
-
-def _measures(values: Floats) -> bool:
-    """Whether undeclared numbers look measured: more than ten values, not all of them whole."""
-    known = values[np.isfinite(values)]
-    return bool(len(np.unique(known)) > 10 and (known != np.round(known)).any())
 
 
 def _noise(bench: Bench, share: float) -> Estimate:
     """Share of verdicts changed by Gaussian noise on all sensors; rows are the independent units, not draws."""
     generator = bench.examined.generator("robustness noise")
-    columns = [bench.column(sensor) for sensor in bench.sensors]
+    columns = bench.columns
     scale = bench.spreads[columns] * share
     changed = np.zeros(len(bench.rows))
     for _ in range(REPEATS):
         rows = bench.rows.copy()
         rows[:, columns] += generator.standard_normal((len(rows), len(columns))) * scale
-        _keep_in_range(bench, rows)
+        bench.keep_in_range(rows)
         changed += bench.verdicts_of(rows) != bench.verdicts
     rate = float(changed.mean() / REPEATS)
     return wilson_of_share(rate, len(bench.rows))
@@ -249,30 +182,36 @@ def wilson_of_share(rate: float, n: int) -> Estimate:
     return Estimate(rate, min(around.lo, rate), max(around.hi, rate))
 
 
-def _keep_in_range(bench: Bench, rows: Floats) -> None:
-    """Hold disturbed readings within what a sensor can show."""
-    for sensor in bench.sensors:
-        limits = bench.examined.declaration.feature(sensor).range
-        if limits is not None:
-            i = bench.column(sensor)
-            inside = (bench.rows[:, i] >= limits[0]) & (bench.rows[:, i] <= limits[1])
-            rows[inside, i] = np.clip(rows[inside, i], *limits)
+def _lines(bench: Bench, family: Family, limits: Limits) -> tuple[Group, ...]:
+    """Every probe of a family on every sensor to which it can be put."""
+    limit = limit_of(limits, "robustness", family.limit)
+    made = (_line(bench, family, probe, sensor, limit, limits) for probe in family.probes for sensor in bench.sensors)
+    return tuple(line for line in made if line is not None)
 
 
-def _fails(bench: Bench, sensor: str, probe: str) -> tuple[float, float | None]:
-    """Return the share of verdicts changed, and of alarms lost, when one sensor says nothing or never moves."""
-    rows = bench.rows.copy()
-    i = bench.column(sensor)
-    known = rows[np.isfinite(rows[:, i]), i]
-    rows[:, i] = np.nan if probe == "missing" or not len(known) else np.median(known)
-    verdicts = bench.verdicts_of(rows)
+def _line(bench: Bench, family: Family, probe: Probe, sensor: str, limit: float, limits: Limits) -> Group | None:
+    """The worst of the ways a probe can take with one sensor; None where it has none."""
     alarmed = int(bench.verdicts.sum())
-    lost = int((bench.verdicts & ~verdicts).sum())
-    return float((verdicts != bench.verdicts).mean()), (lost / alarmed if alarmed else None)
+    found = []
+    for rows, unnoticed in probe.shake(bench, sensor, limits):
+        verdicts = bench.verdicts_of(rows)
+        counted = np.ones(len(rows), dtype=np.bool_) if unnoticed is None else unnoticed
+        lost = int((bench.verdicts & ~verdicts & counted).sum())
+        found.append((lost, float(((verdicts != bench.verdicts) & counted).mean())))
+    if not found:
+        return None
+    lost, changed = max(found)
+    share = lost / alarmed if alarmed else None
+    if family.judges == "verdicts_changed":
+        holds = below(wilson(round(changed * len(bench.rows)), len(bench.rows)).interval, limit)
+    else:
+        holds = None if share is None else below(wilson(lost, alarmed).interval, limit)
+    return _group(probe.name, sensor, changed, share, limit, holds)
 
 
-def _line(sensor: str, probe: str, changed: float, lost: float | None, limit: float, alarmed: int) -> Group:
-    holds = None if lost is None else below(wilson(round(lost * alarmed), alarmed).interval, limit)
+def _group(
+    probe: str, sensor: str | None, changed: float, lost: float | None, limit: float, holds: bool | None
+) -> Group:
     return {
         "probe": probe,
         "feature": sensor,
@@ -304,6 +243,11 @@ def _answer(line: Group) -> bool | None:
     return holds if isinstance(holds, bool) else None
 
 
+def _number(line: Group, key: str) -> float:
+    value = line[key]
+    return float(value) if isinstance(value, int | float) else 0.0
+
+
 def _which(bench: Bench) -> Sentence:
     n = len(bench.sensors)
     if bench.declared:
@@ -313,23 +257,75 @@ def _which(bench: Bench) -> Sentence:
     )
 
 
-def _failure_said(lines: tuple[Group, ...], worst: Group, lost: Estimate, limit: float, n: int) -> Sentence:
-    how = Sentence(en="is missing", zh="缺失") if worst["probe"] == "missing" else Sentence(en="is stuck", zh="卡滞")
-    broken = sorted({str(line["feature"]) for line in lines if line["holds"] is False})
+def _few_alarms(n: int, rows: int, limit: float) -> Finding:
+    says = Sentence(
+        en=f"cannot conclude on lost alarms: the model alarms in {n} of {rows} probed rows, "
+        f"at least {FEW_ALARMS} are needed",
+        zh=f"无法就报警丢失得出结论：{rows} 行中仅 {n} 行报警，至少需要 {FEW_ALARMS} 次报警",
+    )
+    return Finding(check="robustness", holds=None, limit=limit, unit="share", n=n, says=says)
+
+
+def _family_said(
+    family: Family, lines: Sequence[Group], worst: Group, lost: Estimate, limit: float, n: int, limits: Limits
+) -> Sentence:
+    how = next(probe.says for probe in family.probes if probe.name == worst["probe"])
+    en, zh = (text.format_map(dict(limits)) for text in (how.en, how.zh))
+    what = Sentence(en=f"of {n} alarms are lost", zh=f"{n} 次报警中丢失")
+    if family.judges == "verdicts_changed":
+        what = Sentence(en=f"of {n} verdicts change", zh=f"{n} 次判断中改变")
     said = [
         Sentence(
-            en=f"when '{worst['feature']}' {how.en}, {percent(lost.value)} of {n} alarms are lost "
-            f"({span(lost.interval)}); at most {percent(limit)} is allowed",
-            zh=f"“{worst['feature']}”{how.zh}时，{n} 次报警中丢失 {percent(lost.value)}（区间 {span(lost.interval)}），"
+            en=f"when '{worst['feature']}' {en}, {percent(lost.value)} {what.en} ({span(lost.interval)}); at most "
+            f"{percent(limit)} is allowed",
+            zh=f"“{worst['feature']}”{zh}时，{what.zh} {percent(lost.value)}（区间 {span(lost.interval)}），"
             f"上限为 {percent(limit)}",
         )
     ]
+    broken = sorted({str(line["feature"]) for line in lines if line["holds"] is False})
     if broken:
         said.append(
             Sentence(
-                en=f"{len(broken)} sensors lose more than that; let a missing or stuck sensor alarm by itself, "
-                "or train with failed sensors",
-                zh=f"共有 {len(broken)} 个传感器超限；请让传感器缺失或卡滞本身触发报警，或在训练中加入传感器失效的情形",
+                en=f"{len(broken)} sensors are beyond it; {family.helps.en}",
+                zh=f"共有 {len(broken)} 个传感器超限；{family.helps.zh}",
             )
         )
     return joined(said)
+
+
+def _reach_said(reach: Reach, near: Estimate, small: float, limit: float, bench: Bench) -> Sentence:
+    finite = reach.nearest[np.isfinite(reach.nearest)]
+    half = Sentence(en="no single sensor flips any verdict", zh="任何单一传感器都不足以改变判断")
+    if len(finite):
+        middle = float(np.median(finite))
+        half = Sentence(
+            en=f"one sensor alone can flip {percent(len(finite) / len(reach.nearest))} of the verdicts, half of them "
+            f"by moving {middle:.2g} standard deviations",
+            zh=f"单一传感器即可改变 {percent(len(finite) / len(reach.nearest))} 的判断，"
+            f"其中一半只需移动 {middle:.2g} 个标准差",
+        )
+    holds = below(near.interval, limit)
+    more = Sentence(
+        en="" if holds else "; the model stands on edges, smooth it or call a person near the threshold",
+        zh="" if holds else "；模型处于临界状态，请平滑模型，或在阈值附近转交人工",
+    )
+    return Sentence(
+        en=f"{percent(near.value)} of the verdicts flip when one sensor moves by {small:g} standard deviations "
+        f"({span(near.interval)}); at most {percent(limit)} is allowed{more.en}; {half.en}",
+        zh=f"单一传感器移动 {small:g} 个标准差即可改变 {percent(near.value)} 的判断（区间 {span(near.interval)}），"
+        f"上限为 {percent(limit)}{more.zh}；{half.zh}",
+    )
+
+
+def _attack_said(evaded: Estimate, budget: float, limit: float, n: int, holds: bool | None) -> Sentence:
+    more = Sentence(
+        en="" if holds else "; add readings that are hard to bend together, and let a person see sudden silence",
+        zh="" if holds else "；请增加难以同时篡改的测点，并由人员关注报警突然消失的情况",
+    )
+    return Sentence(
+        en=f"someone who may only ask, and bends every sensor within its range by at most {budget:g} standard "
+        f"deviations, silences {percent(evaded.value)} of {n} alarms ({span(evaded.interval)}); at most "
+        f"{percent(limit)} is allowed{more.en}",
+        zh=f"攻击者仅凭查询、在量程之内将各传感器读数改动不超过 {budget:g} 个标准差，可使 {n} 次报警中的 "
+        f"{percent(evaded.value)} 消失（区间 {span(evaded.interval)}），上限为 {percent(limit)}{more.zh}",
+    )

@@ -17,6 +17,9 @@ SECONDS_PER_YEAR = 365.2425 * 86400
 SECONDS_FROM = 1e8
 """Numbers above this are seconds since 1970, not a count of rows or hours."""
 
+LEAST_STEPS = 50
+"""Steps under which nobody can say that times are regular."""
+
 NAMES = re.compile(r"(date|time|_dt$|_at$|timestamp|日期|时间)", re.IGNORECASE)
 """Names under which text is tried as a time."""
 
@@ -51,6 +54,20 @@ def times_of(column: pd.Series) -> Floats:
     micro = column.to_numpy(dtype="datetime64[us]")
     seconds = micro.astype(np.int64) / 1e6
     return np.asarray(np.where(np.isnat(micro), np.nan, seconds))
+
+
+def usual_step(times: Floats) -> float | None:
+    """Return the usual distance of regularly sampled times, in seconds.
+
+    None where times are those of single events: nine steps in ten must lie within half of the median step, and
+    there must be fifty.
+    """
+    steps = np.diff(np.sort(times[np.isfinite(times)]))
+    steps = steps[steps > 0]
+    if len(steps) < LEAST_STEPS:
+        return None
+    usual = float(np.median(steps))
+    return usual if float(np.mean(np.abs(steps - usual) <= 0.5 * usual)) >= 0.9 else None
 
 
 def year_of(column: pd.Series) -> Floats:

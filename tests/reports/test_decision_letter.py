@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, get_args
 
 import numpy as np
@@ -81,7 +82,8 @@ class TestEveryView:
 class TestEmployee:
     @pytest.mark.parametrize("exact", ["0.722", "0.745", "13.4%", "+0.91", "−0.71", "412", "905", "0.95"])
     def test_no_exact_figure(self, exact: str, language: Language) -> None:
-        assert exact not in letter("employee", language)
+        figures = re.sub("[0-9a-f]{16,}", "", letter("employee", language))  # a digest may hold any digits
+        assert exact not in figures
         assert exact in letter("regulator", language)
 
     @pytest.mark.parametrize("name", ["zhang.min", "svc-claims", "p-6b1f"])

@@ -62,12 +62,13 @@ def read_invocation(document: Any) -> Invocation:
 
 def answer_of(decided: Decided, *, contributions: bool) -> dict[str, Any]:
     """Return the answer: `predictions` as MLflow gives them, beside them ids, verdicts, flags and problems."""
-    decisions = decided.decisions
+    answered = decided.answered.all()
+    kept = (lambda column: column) if answered else (lambda column: _where(decided.answered, column))
     answer: dict[str, Any] = {
-        "predictions": [None if decision is None else decision.score for decision in decisions],
-        "decision_ids": [None if decision is None else decision.id for decision in decisions],
-        "verdicts": [None if decision is None else decision.verdict for decision in decisions],
-        "flags": [[] if decision is None else list(decision.flags) for decision in decisions],
+        "predictions": kept(decided.scores.tolist()),
+        "decision_ids": kept(decided.ids),
+        "verdicts": kept(decided.verdicts.tolist()),
+        "flags": [list(words) if told else [] for words, told in zip(decided.flags, decided.answered, strict=True)],
         "problems": [
             {"row": problem.row, "says": problem.says.as_json(), "fallback": "manual_control"}
             for problem in decided.problems
@@ -78,9 +79,13 @@ def answer_of(decided: Decided, *, contributions: bool) -> dict[str, Any]:
             None
             if decision is None
             else {"base": decision.base, "unit": decision.unit, "values": decision.contributions.tolist()}
-            for decision in decisions
+            for decision in decided.decisions
         ]
     return answer
+
+
+def _where(answered: Any, column: Sequence[Any]) -> list[Any]:
+    return [value if told else None for value, told in zip(column, answered, strict=True)]
 
 
 def status_of_answer(answer: dict[str, Any]) -> int:

@@ -23,8 +23,11 @@ from policies.errors import Malformed, Sentence, Unavailable
 WAIT_SECONDS = 30
 """How long a writer waits for another before it gives up."""
 
-STRIDE = 50
-"""Rows of one statement where many are inserted: beyond that the gain flattens."""
+STRIDES = (512, 64, 8)
+"""Rows of one statement where many are inserted: the step from Python into SQLite costs as much as a small row."""
+
+COPIED = 50
+"""Rows from which on PostgreSQL takes them as one stream."""
 
 _WRITES = "mingjing_writes"
 _PRAGMAS = (
@@ -190,17 +193,21 @@ class Writer:
             self._cursor.execute(self._spoken(_insertion(table, columns)), rows[0])
         elif self._sqlite:
             self._insert_in_strides(table, columns, rows)
-        elif len(rows) < STRIDE:
+        elif len(rows) < COPIED:
             self._cursor.executemany(self._spoken(_insertion(table, columns)), rows)
         else:
             self._copy(table, columns, rows)
 
     def _insert_in_strides(self, table: str, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
-        """Many rows a statement: the step from Python into SQLite costs as much as a small row itself."""
-        whole = len(rows) - len(rows) % STRIDE
-        strides = (tuple(chain.from_iterable(rows[first : first + STRIDE])) for first in range(0, whole, STRIDE))
-        self._cursor.executemany(_insertion(table, columns, STRIDE), strides)
-        self._cursor.executemany(_insertion(table, columns), rows[whole:])
+        first = 0
+        for stride in STRIDES:
+            end = len(rows) - (len(rows) - first) % stride
+            if first < end:
+                parts = (tuple(chain.from_iterable(rows[at : at + stride])) for at in range(first, end, stride))
+                self._cursor.executemany(_insertion(table, columns, stride), parts)
+            first = end
+        if first < len(rows):
+            self._cursor.executemany(_insertion(table, columns), rows[first:])
 
     def _copy(self, table: str, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
         with self._cursor.copy(f"COPY {table} ({', '.join(columns)}) FROM STDIN") as copy:

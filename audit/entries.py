@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Protocol
+from typing import ClassVar, Protocol
+
+import numpy as np
 
 from policies.errors import Malformed, Sentence
 
@@ -96,6 +98,9 @@ class Draft:
     id: str | None = None
     layout: bytes | None = None
 
+    likeness: ClassVar[object | None] = None
+    """The same object on drafts that `drafts_alike` made together: they differ in what it says and in nothing else."""
+
     def __post_init__(self) -> None:
         if faults := self._faults():
             raise NotADraft(*faults)
@@ -109,27 +114,61 @@ class Draft:
         faults = []
         if self.kind not in KINDS:
             faults.append(_fault(f"'{self.kind}' is no kind of entry", f"“{self.kind}”不是日志条目的种类"))
-        for text in (self.model, self.version, self.subject, self.actor, self.site):
-            if text is not None and not _TEXT.fullmatch(text):
-                faults.append(
-                    _fault(
-                        f"{text[:40]!r} is no name (1 to 400 characters)", f"{text[:40]!r} 不是名称（1 至 400 字符）"
-                    )
-                )
+        faults += _name_faults((self.model, self.version, self.subject, self.actor, self.site))
         for digest in (self.artifact_digest, self.rulebook_digest):
             if digest is not None and not _DIGEST.fullmatch(digest):
                 faults.append(_fault(f"'{digest}' is no SHA-256 in hex", f"“{digest}”不是十六进制的 SHA-256"))
         for identifier in (self.id, self.about):
             if identifier is not None and not _IDENTIFIER.fullmatch(identifier):
                 faults.append(_fault(f"'{identifier}' is no UUIDv7", f"“{identifier}”不是 UUIDv7"))
-        if self.score is not None and not math.isfinite(self.score):
-            faults.append(_fault(f"the score {self.score} is no finite number", f"分值 {self.score} 不是有限数"))
-        for flag in self.flags:
-            if not _FLAG.fullmatch(flag):
-                faults.append(_fault(f"'{flag}' is no flag (lower-case words)", f"“{flag}”不是标记（只用小写字母）"))
-        if self.time is not None and self.time.utcoffset() != timedelta(0):
-            faults.append(_fault(f"the time {self.time} is not UTC", f"时间 {self.time} 不是 UTC"))
-        return faults
+        return faults + _score_faults((self.score,)) + _flag_faults(self.flags) + _time_faults((self.time,))
+
+
+@dataclass(frozen=True, kw_only=True)
+class DraftColumns:
+    """What differs between drafts that share all else, one element per draft; None where no draft has it."""
+
+    payloads: Sequence[bytes]
+    layouts: Sequence[bytes]
+    scores: Sequence[float | None]
+    verdicts: Sequence[bool]
+    flags: Sequence[tuple[str, ...]]
+    subjects: Sequence[str | None] | None = None
+    times: Sequence[datetime] | None = None
+
+
+def drafts_alike(shared: Draft, columns: DraftColumns) -> list[Draft]:
+    """Return one draft per payload that is otherwise as `shared`; what they share is checked once, not once each.
+
+    Raises
+    ------
+    NotADraft
+        With every fault of a column at once.
+
+    Examples
+    --------
+    >>> columns = DraftColumns(payloads=[b"1", b"2"], layouts=[b"", b""], scores=[0.5, 0.7], verdicts=[False, True],
+    ...                        flags=[(), ("capped",)])
+    >>> [draft.score for draft in drafts_alike(Draft(kind="decision", payload=b"", model="m"), columns)]
+    [0.5, 0.7]
+    """
+    rows = len(columns.payloads)
+    subjects = columns.subjects if columns.subjects is not None else [None] * rows
+    times = columns.times if columns.times is not None else [None] * rows
+    flags = {flag for words in set(columns.flags) for flag in words}
+    if faults := _score_faults(columns.scores) + _name_faults(subjects) + _flag_faults(flags) + _time_faults(times):
+        raise NotADraft(*faults)
+    made, same = [], {**shared.__dict__, "likeness": object()}
+    for payload, layout, subject, score, verdict, words, time in zip(
+        columns.payloads, columns.layouts, subjects, columns.scores, columns.verdicts, columns.flags, times, strict=True
+    ):
+        draft = object.__new__(Draft)
+        draft.__dict__.update(same)
+        draft.__dict__.update(
+            payload=payload, layout=layout, subject=subject, score=score, verdict=verdict, flags=words, time=time
+        )
+        made.append(draft)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +240,19 @@ def new_identifier(microseconds: int, random: bytes | None = None) -> bytes:
     return b"%b%c%b" % (_identifier_head(microseconds), tail[0] & 0x3F | 0x80, tail[1:])
 
 
+def identifier_tails(count: int) -> bytes:
+    """Return the random eight bytes of so many identifiers one after the other, in ascending order.
+
+    Identifiers of one moment then sort as they were drawn, and an index over them grows at its end.
+    """
+    drawn = os.urandom(8 * count)
+    if count < 2:
+        return drawn
+    tails = np.frombuffer(drawn, np.uint8).reshape(-1, 8).copy()
+    tails[:, 0] &= 0x3F  # the variant takes the other two bits
+    return np.sort(tails.view(">u8"), axis=0).tobytes()
+
+
 @lru_cache(maxsize=64)
 def _identifier_head(microseconds: int) -> bytes:
     milliseconds, rest = divmod(microseconds, 1000)
@@ -259,6 +311,38 @@ def written_time(microseconds: int) -> str:
     '1970-01-02T00:00:00.000001Z'
     """
     return moment_of(microseconds).isoformat(timespec="microseconds")[:26] + "Z"
+
+
+def _name_faults(texts: Iterable[str | None]) -> list[Sentence]:
+    return [
+        _fault(f"{text[:40]!r} is no name (1 to 400 characters)", f"{text[:40]!r} 不是名称（1 至 400 字符）")
+        for text in texts
+        if text is not None and not _TEXT.fullmatch(text)
+    ]
+
+
+def _score_faults(scores: Iterable[float | None]) -> list[Sentence]:
+    return [
+        _fault(f"the score {score} is no finite number", f"分值 {score} 不是有限数")
+        for score in scores
+        if score is not None and not math.isfinite(score)
+    ]
+
+
+def _flag_faults(flags: Iterable[str]) -> list[Sentence]:
+    return [
+        _fault(f"'{flag}' is no flag (lower-case words)", f"“{flag}”不是标记（只用小写字母）")
+        for flag in flags
+        if not _FLAG.fullmatch(flag)
+    ]
+
+
+def _time_faults(times: Iterable[datetime | None]) -> list[Sentence]:
+    return [
+        _fault(f"the time {time} is not UTC", f"时间 {time} 不是 UTC")
+        for time in times
+        if time is not None and time.utcoffset() != timedelta(0)
+    ]
 
 
 def _fault(en: str, zh: str) -> Sentence:

@@ -18,9 +18,14 @@ class TreeBroken(LookupError):
     """A leaf or node of the tree is not where it must be."""
 
 
-def stored_nodes(completed: list[tuple[int, int, bytes]]) -> list[tuple[int, int, bytes]]:
-    """Return those of the completed subtrees that the database keeps."""
-    return [node for node in completed if node[0] % STRIDE == 0]
+def stored_nodes(completed: list[tuple[int, int, list[bytes]]]) -> list[tuple[int, int, bytes]]:
+    """Return those of the completed subtrees that the database keeps, as `(level, position, hash)`."""
+    return [
+        (level, position, top)
+        for level, first, tops in completed
+        if level % STRIDE == 0
+        for position, top in enumerate(tops, first)
+    ]
 
 
 class StoredTree:

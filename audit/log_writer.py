@@ -8,8 +8,17 @@ from dataclasses import dataclass
 from typing import Any
 
 from audit.database import Database, DatabaseAway, Writer, breaks_the_log
-from audit.entries import Draft, Receipt, identifier_bytes, identifier_text, microseconds_of, moment_of, new_identifier
-from audit.log_tree import STRIDE, StoredTree, stored_nodes
+from audit.entries import (
+    Draft,
+    Receipt,
+    identifier_bytes,
+    identifier_tails,
+    identifier_text,
+    microseconds_of,
+    moment_of,
+    new_identifier,
+)
+from audit.log_tree import StoredTree, stored_nodes
 from audit.merkle import Frontier, leaf_hash
 from audit.payload_keys import NONCE_BYTES, KeyRing, quarter_of
 from audit.seal import FORMAT, SALT_BYTES, commitment_of, details_of
@@ -20,10 +29,10 @@ ENTRY_COLUMNS = (
     *("number", "id", "time", "kind", "context", "model", "counter", "about", "flags"),
     *("subject", "actor", "score", "verdict", "commitment", "leaf", "format"),
 )
-STORED_AT_ONCE = 2000
+STORED_AT_ONCE = 2048
 """Rows held in memory before they go to the database, so that a large batch needs no more than a small one."""
 
-_RANDOM = 8 + NONCE_BYTES + SALT_BYTES
+_RANDOM = NONCE_BYTES + SALT_BYTES
 
 
 class LogStopped(Unavailable):
@@ -185,37 +194,53 @@ class LogWriter:
         self._counters[batch.source] = batch.first_counter - 1
 
     def _sealed(self, batch: Batch, frontier: Frontier, rows: _Rows) -> tuple[Receipt, ...]:
-        random = os.urandom(_RANDOM * len(batch.drafts))
-        receipts = []
-        for place, draft in enumerate(batch.drafts):
-            receipts.append(self._one(draft, batch, frontier, rows, random[place * _RANDOM : (place + 1) * _RANDOM]))
+        receipts: list[Receipt] = []
+        tails = identifier_tails(len(batch.drafts))
+        for first in range(0, len(batch.drafts), STORED_AT_ONCE):
+            end = first + STORED_AT_ONCE
+            receipts += self._part(batch.drafts[first:end], tails[8 * first : 8 * end], batch, frontier.size, rows)
+            rows.nodes += stored_nodes(frontier.extend([receipt.leaf for receipt in receipts[first:end]]))
             if len(rows.entries) >= STORED_AT_ONCE:
                 self._store(rows)
         return tuple(receipts)
 
-    def _one(self, draft: Draft, batch: Batch, frontier: Frontier, rows: _Rows, random: bytes) -> Receipt:
-        time = batch.now if draft.time is None else microseconds_of(draft.time)
-        number = (identifier_bytes(draft.id) if draft.id is not None else None) or new_identifier(time, random[:8])
-        id, index = draft.id or identifier_text(number), frontier.size
-        context, model, form = self._shared.of(draft, batch.source)
-        counter = self._counters[batch.source] = self._counters[batch.source] + 1
-        nonce, salt, payload = random[8:20], random[20:], draft.payload
-        details = details_of(draft.actor, draft.score, draft.subject, draft.verdict)
-        commitment = commitment_of(salt, details, payload)
-        leaf = leaf_hash(form.write(id, time, counter, commitment, draft.flags, draft.about))
-        key = self._keys.for_writing(self._writer, draft.subject, draft.model, quarter_of(time))
-        completed = frontier.add(leaf)
-        if len(completed) >= STRIDE:
-            rows.nodes += stored_nodes(completed)
-        rows.payloads.append((index, key.number, key.seal(number, salt, payload, nonce)))
-        rows.entries.append(
-            (
-                *(index, number, time, draft.kind, context, model, counter),
-                *(draft.about and identifier_bytes(draft.about), " ".join(draft.flags)),
-                *(draft.subject, draft.actor, draft.score, draft.verdict, commitment, leaf, FORMAT),
+    def _part(self, drafts: Sequence[Draft], tails: bytes, batch: Batch, index: int, rows: _Rows) -> list[Receipt]:
+        """Seal drafts; one after the other, since each has its own salt, key and count."""
+        receipts = []
+        counter = self._counters[batch.source]
+        random = os.urandom(_RANDOM * len(drafts))
+        keys, known, of_shared = self._keys, None, self._shared.of
+        for place, draft in enumerate(drafts):
+            if known is None or draft.likeness is None or draft.likeness is not known:
+                known, (context, model, form) = draft.likeness, of_shared(draft, batch.source)
+            elif draft.layout is not None:
+                self._shared.keep_layout(draft.layout)
+            time = batch.now if draft.time is None else microseconds_of(draft.time)
+            if draft.id is None:
+                number = new_identifier(time, tails[8 * place : 8 * place + 8])
+                id = identifier_text(number)
+            else:
+                id, number = draft.id, bytes.fromhex(draft.id.replace("-", ""))
+            counter += 1
+            at = place * _RANDOM
+            nonce, salt = random[at : at + NONCE_BYTES], random[at + NONCE_BYTES : at + _RANDOM]
+            payload, flags = draft.payload, draft.flags
+            subject, actor, score, verdict = draft.subject, draft.actor, draft.score, draft.verdict
+            commitment = commitment_of(salt, details_of(actor, score, subject, verdict), payload)
+            leaf = leaf_hash(form.write(id, time, counter, commitment, flags, draft.about))
+            key = keys.for_writing(self._writer, subject, draft.model, quarter_of(time))
+            rows.payloads.append((index, key.number, key.seal(number, salt, payload, nonce)))
+            rows.entries.append(
+                (
+                    *(index, number, time, draft.kind, context, model, counter),
+                    *(draft.about and identifier_bytes(draft.about), " ".join(flags)),
+                    *(subject, actor, score, verdict, commitment, leaf, FORMAT),
+                )
             )
-        )
-        return Receipt(id, index, moment_of(time), leaf)
+            receipts.append(Receipt(id, index, moment_of(time), leaf))
+            index += 1
+        self._counters[batch.source] = counter
+        return receipts
 
     def _store(self, rows: _Rows) -> None:
         self._writer.insert("log_entries", ENTRY_COLUMNS, rows.entries)

@@ -57,6 +57,37 @@ class Frontier:
         self.size += 1
         return completed
 
+    def extend(self, leaves: Sequence[bytes]) -> list[tuple[int, int, list[bytes]]]:
+        """Add many leaves; return what they completed as `(level, first position, hashes)`, one item per level.
+
+        The same tree as `add` for each, at half the cost.
+
+        Examples
+        --------
+        >>> one, other = Frontier(), Frontier()
+        >>> completed = [one.add(leaf_hash(b"entry")) for _ in range(5)]
+        >>> [(level, first, len(hashes)) for level, first, hashes in other.extend([leaf_hash(b"entry")] * 5)]
+        [(1, 0, 2), (2, 0, 1)]
+        >>> one == other
+        True
+        """
+        completed = []
+        level, first, row, peaks = 0, self.size, list(leaves), list[bytes]()
+        while row or first:
+            if first & 1 and row:
+                row = [self.peaks.pop(), *row]
+                first -= 1
+            elif first & 1:
+                peaks.append(self.peaks.pop())
+            if len(row) & 1:
+                peaks.append(row[-1])
+            row = [sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
+            level, first = level + 1, first >> 1
+            if row:
+                completed.append((level, first, row))
+        self.peaks, self.size = peaks[::-1], self.size + len(leaves)
+        return completed
+
     def root(self) -> bytes:
         """Return the root over all leaves so far."""
         return _folded(self.peaks)

@@ -35,8 +35,8 @@ class SharedRows:
     def of(self, draft: Draft, source: str) -> Shared:
         """Return the shared rows of a draft; its layout is kept too."""
         layout = draft.shared_layout
-        if layout is not None and id(layout) not in self._layouts:
-            self._keep_layout(layout)
+        if layout is not None:
+            self.keep_layout(layout)
         key = (
             *(source, draft.model, draft.version, draft.artifact_digest),
             *(draft.rulebook_digest, draft.site, draft.kind),
@@ -70,7 +70,10 @@ class SharedRows:
         self._writer.insert("log_models", ("number", "name"), [(number, name)])
         return number
 
-    def _keep_layout(self, body: bytes) -> None:
+    def keep_layout(self, body: bytes) -> None:
+        """Keep a layout, unless it is kept already."""
+        if id(body) in self._layouts:
+            return
         digest = sha256(body).digest()
         if not self._writer.rows("SELECT 1 FROM log_layouts WHERE digest = ?", digest):
             self._writer.insert("log_layouts", ("digest", "body"), [(digest, body)])

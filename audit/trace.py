@@ -124,7 +124,8 @@ _SHARED = (
     *("unit", "method", "protective", "feature_names"),
 )
 _ARRAYS = ("inputs", "contributions", "standard_error", "capped_contributions")
-_SCALARS = ("base", "margin", "score", "threshold")
+SCALARS = ("base", "margin", "score", "threshold")
+"""Numbers of every decision, in their order; after them the score that the caps left, where they clipped."""
 
 
 def encode_trace(trace: DecisionTrace) -> EncodedTrace:
@@ -145,10 +146,10 @@ def encode_trace(trace: DecisionTrace) -> EncodedTrace:
     arrays = [(name, _plain(value)) for name, value in numbers.items() if value is not None]
     if trace.cap_shares:
         arrays.append(("cap_shares", np.array(list(trace.cap_shares.values()), "<f8")))
-    scalars = [getattr(trace, name) for name in _SCALARS]
+    scalars = [getattr(trace, name) for name in SCALARS]
     if trace.capped_score is not None:
         scalars.append(trace.capped_score)
-    body, digest = _layout(
+    body, digest = layout_of(
         tuple(getattr(trace, name) for name in _SHARED),
         tuple(trace.cap_shares),
         trace.capped_score is not None,
@@ -228,9 +229,20 @@ def _plain(array: Array) -> Array:
 
 
 @lru_cache(maxsize=1024)
-def _layout(
+def layout_of(
     shared: tuple[Any, ...], cap_names: tuple[str, ...], capped: bool, arrays: tuple[tuple[str, str, int], ...]
 ) -> tuple[bytes, bytes]:
+    """Return a layout's body and its SHA-256.
+
+    Parameters
+    ----------
+    shared : tuple
+        Model, version, artifact, rulebook, purpose, site, unit, method, protective side, feature names.
+    cap_names : tuple of str
+    capped : bool
+        Whether there is a score after the caps.
+    arrays : tuple of (name, "f4" or "f8", length)
+    """
     model, version, artifact, rulebook, purpose, site, unit, method, protective, names = shared
     body = canonical(
         {
@@ -246,7 +258,7 @@ def _layout(
             "protective": protective,
             "feature_names": names,
             "cap_names": cap_names,
-            "scalars": [*_SCALARS, "capped_score"] if capped else list(_SCALARS),
+            "scalars": [*SCALARS, "capped_score"] if capped else list(SCALARS),
             "arrays": arrays,
         }
     )

@@ -7,17 +7,20 @@ it leaves with a flag. Anything that lets work go on is refused when its trace c
 from __future__ import annotations
 
 import logging
+import math
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from audit.deidentify import deidentified
-from audit.entries import Draft, Receipt, TraceSink
-from audit.trace import DecisionTrace, encode_trace
+from audit.entries import Draft, DraftColumns, Receipt, TraceSink, drafts_alike
+from audit.trace_columns import TraceColumns, encode_columns
 from explainers.explanation import Explanation
 from explainers.predictor import Predictor
 from explainers.weight_shares import Capped, hold_caps
@@ -42,6 +45,11 @@ HANDED_OVER = "handed_over"
 REVIEW = "review_required"
 LAPSED = "permit_lapsed"
 REPLAY_CLOCK = "replay_clock"
+
+FLAGS = (PENDING, CAPPED, CLIP_KEPT_ALARM, HANDED_OVER, LAPSED, REVIEW, REPLAY_CLOCK, SPOOLED, UNLOGGED)
+"""Every flag of a decision, in the order in which a decision bears them."""
+
+_MARK = {flag: 1 << place for place, flag in enumerate(FLAGS)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,29 +117,137 @@ class RowProblem:
     says: Sentence
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Decided:
-    """Answers in the order of the rows, None where a row was refused, and the reasons."""
+    """Answers in the order of the rows, a column for each part of them, and the reasons where a row was refused.
 
-    decisions: tuple[Decision | None, ...]
+    Parameters
+    ----------
+    answered : bool array of shape (n_rows,)
+        False where a row was refused; what the other columns say there means nothing.
+    ids, flags : sequences of n_rows
+    scores, raw_scores, verdicts : arrays of shape (n_rows,)
+    explained : bool array of shape (n_rows,)
+        False where the explanation is pending.
+    contributions : array of shape (n_rows, n_features)
+    bases : array of shape (n_rows,)
+    unit : str
+    problems : tuple of RowProblem
+    """
+
+    answered: Bools
+    ids: Sequence[str | None]
+    scores: Floats
+    raw_scores: Floats
+    verdicts: Bools
+    flags: Sequence[tuple[str, ...]]
+    explained: Bools
+    contributions: Floats
+    bases: Floats
+    unit: str
     problems: tuple[RowProblem, ...]
+
+    def __len__(self) -> int:
+        return len(self.answered)
+
+    @cached_property
+    def decisions(self) -> tuple[Decision | None, ...]:
+        """The answers one by one, None where a row was refused."""
+        return tuple(self._decision(row) if answered else None for row, answered in enumerate(self.answered.tolist()))
+
+    def part(self, start: int, end: int) -> Decided:
+        """Return the answers of the rows from `start` up to but without `end`, as if they had been asked alone."""
+        at = slice(start, end)
+        inside = (problem for problem in self.problems if start <= problem.row < end)
+        return Decided(
+            answered=self.answered[at],
+            ids=self.ids[at],
+            scores=self.scores[at],
+            raw_scores=self.raw_scores[at],
+            verdicts=self.verdicts[at],
+            flags=self.flags[at],
+            explained=self.explained[at],
+            contributions=self.contributions[at],
+            bases=self.bases[at],
+            unit=self.unit,
+            problems=tuple(RowProblem(row=problem.row - start, says=problem.says) for problem in inside),
+        )
+
+    def _decision(self, row: int) -> Decision:
+        explained = bool(self.explained[row])
+        return Decision(
+            id=self.ids[row],
+            score=float(self.scores[row]),
+            raw_score=float(self.raw_scores[row]),
+            verdict=bool(self.verdicts[row]),
+            flags=self.flags[row],
+            contributions=self.contributions[row] if explained else np.zeros(0),
+            base=float(self.bases[row]),
+            unit=self.unit if explained else "",
+        )
 
 
 @dataclass
 class _Rows:
-    """What is known so far about rows that were scored together; `places` are theirs among all that were asked."""
+    """What is known so far about rows that were scored together; `places` are theirs among all that were asked.
+
+    `marks` holds the flags of each row, one bit each.
+    """
 
     places: npt.NDArray[np.intp]
     X: Floats
-    inputs: list[npt.NDArray[np.float32] | Floats]
     margins: Floats
     scores: Floats
     record: Floats
     verdicts: Bools
     explanation: Explanation | None
     capped: Capped | None
-    flags: list[list[str]]
+    marks: npt.NDArray[np.uint16]
     refused: dict[int, Sentence] = field(default_factory=dict)
+
+    @property
+    def bases(self) -> Floats:
+        """What the model says before it knows a row, one number per row; 0 while the explanation is pending."""
+        base = 0.0 if self.explanation is None else self.explanation.base
+        return np.asarray(np.broadcast_to(base, self.margins.shape))
+
+    @property
+    def contributions(self) -> Floats | None:
+        """Contributions as they count: those after the caps where they clipped."""
+        if self.explanation is None or self.capped is None:
+            return None if self.explanation is None else self.explanation.contributions
+        clipped = self.marked(CAPPED)
+        if not clipped.any():
+            return self.explanation.contributions
+        return np.where(clipped[:, None], self.capped.contributions, self.explanation.contributions)
+
+    def mark(self, flag: str, where: Bools | slice = slice(None)) -> None:
+        """Give rows a flag."""
+        self.marks[where] |= _MARK[flag]
+
+    def marked(self, flag: str) -> Bools:
+        """Return which rows bear a flag."""
+        return np.asarray((self.marks & _MARK[flag]) != 0)
+
+    def words(self) -> list[tuple[str, ...]]:
+        """Return the flags of every row."""
+        return [_words(marks) for marks in self.marks.tolist()]
+
+    def refuse(self, where: Bools, why: Sentence) -> None:
+        """Refuse rows, unless they are refused for another reason already."""
+        for i in np.flatnonzero(where).tolist():
+            self.refused.setdefault(i, why)
+
+    def kept(self) -> npt.NDArray[np.intp]:
+        """Return which rows are not refused."""
+        if not self.refused:
+            return np.arange(len(self.places))
+        return np.array([i for i in range(len(self.places)) if i not in self.refused], dtype=np.intp)
+
+
+@lru_cache(maxsize=1 << len(FLAGS))
+def _words(marks: int) -> tuple[str, ...]:
+    return tuple(flag for flag in FLAGS if marks & _MARK[flag])
 
 
 class TracedInference:
@@ -176,28 +292,26 @@ class TracedInference:
         #   7. the answer leaves.
         purpose = require_permitted(asked.purpose, self._purposes)  # (1)
         clean = deidentified(X, served.predictor.feature_names, served.plan)  # (2)
-        finite = np.flatnonzero(~np.isinf(clean).any(axis=1))
-        parts = _explained(served, clean[finite], finite)  # (3)
+        parts = _explained(served, *_finite(clean))  # (3)
         for rows in parts:
-            _hold(served, rows)  # (4) (5)
-        receipts = self._keep(served, parts, asked, purpose)  # (6)
-        return _answers(parts, receipts, len(X))  # (7)
+            _hold(served, rows, replayed=asked.times is not None)  # (4) (5)
+        ids = self._keep(served, parts, asked, purpose)  # (6)
+        return _answers(served, parts, ids, clean.shape)  # (7)
 
-    def _keep(
-        self, served: ServedModel, parts: Sequence[_Rows], asked: Asked, purpose: str
-    ) -> dict[int, Receipt | None]:
-        """Keep every trace with one append; return the receipts by place."""
-        kept = [(rows, i) for rows in parts for i in range(len(rows.X)) if i not in rows.refused]
-        drafts = [_draft(served, rows, i, asked, purpose) for rows, i in kept]
+    def _keep(self, served: ServedModel, parts: Sequence[_Rows], asked: Asked, purpose: str) -> dict[int, str | None]:
+        """Keep every trace with one append; return the ids by place."""
+        kept = [(rows, rows.kept()) for rows in parts]
+        drafts = [draft for rows, at in kept if len(at) for draft in _drafts(served, rows, at, asked, purpose)]
         if not drafts:
             return {}
+        places = [place for rows, at in kept for place in rows.places[at].tolist()]
         try:
             made: Sequence[Receipt | None] = self._sink.append(drafts)
             self.empty_spool()
         except Exception as error:  # noqa: BLE001 - whatever broke the log, an alarm still has to leave
             logger.error("the log did not take %d traces: %s", len(drafts), type(error).__name__)
-            made = self._without_log(kept, drafts)
-        return {int(rows.places[i]): receipt for (rows, i), receipt in zip(kept, made, strict=True)}
+            made = self._without_log([(rows, i) for rows, at in kept for i in at.tolist()], drafts)
+        return {place: None if receipt is None else receipt.id for place, receipt in zip(places, made, strict=True)}
 
     def _without_log(self, kept: list[tuple[_Rows, int]], drafts: list[Draft]) -> list[Receipt | None]:
         """Let alarms leave with a flag, through the spool where there is one; refuse the rest."""
@@ -208,7 +322,7 @@ class TracedInference:
                 made.append(None)
                 continue
             made.append(self._spooled(draft))
-            rows.flags[i].append(SPOOLED if made[-1] is not None else UNLOGGED)
+            rows.marks[i] |= _MARK[SPOOLED if made[-1] is not None else UNLOGGED]
         return made
 
     def empty_spool(self) -> None:
@@ -263,6 +377,15 @@ NOT_SCORED = Sentence(
 )
 
 
+def _finite(X: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+    """Return the rows without infinite readings, and their places."""
+    infinite = np.isinf(X)
+    if not infinite.any():
+        return X, np.arange(len(X))
+    finite = np.flatnonzero(~infinite.any(axis=1))
+    return X[finite], finite
+
+
 def _explained(served: ServedModel, X: Floats, places: npt.NDArray[np.intp]) -> list[_Rows]:
     """Score and explain all rows at once; where that breaks, halve them until what breaks stands alone."""
     if not len(X):
@@ -290,7 +413,7 @@ def _unexplained(served: ServedModel, X: Floats, place: npt.NDArray[np.intp]) ->
         logger.error("%s could not score a row: %s", served.name, type(error).__name__)
         margins, why = np.array([np.nan]), NOT_SCORED
     rows = _rows(served, X, place, margins, None, None)
-    rows.flags[0].append(PENDING)
+    rows.mark(PENDING)
     if why is not NO_EXPLANATION or not rows.verdicts[0]:
         rows.refused[0] = why
     return rows
@@ -308,163 +431,164 @@ def _rows(
     return _Rows(
         places=places,
         X=X,
-        inputs=_narrowed(X),
         margins=margins,
         scores=scores,
         record=scores.copy(),
         verdicts=served.alarms(scores),
         explanation=explanation,
         capped=capped,
-        flags=[[] for _ in range(len(X))],
+        marks=np.zeros(len(X), np.uint16),
     )
 
 
-def _hold(served: ServedModel, rows: _Rows) -> None:
+def _hold(served: ServedModel, rows: _Rows, *, replayed: bool) -> None:
     """Hold the caps, then settle verdicts and flags."""
-    if rows.capped is not None:
-        over = rows.capped.exceeded
-        capped_scores = served.predictor.score_of(rows.capped.margins)
-        capped_alarms = served.alarms(capped_scores)
-        for i in np.flatnonzero(over).tolist():
-            _hold_row(served, rows, i, bool(capped_alarms[i]))
-        if served.caps.on_exceed is OnExceed.CLIP:
-            # An alarm that only the clip would clear stands; a clip that raises one counts as well.
-            rows.verdicts = rows.verdicts | (capped_alarms & over)
-            rows.record = np.where(over, capped_scores, rows.scores)
-    for i in range(len(rows.X)):
-        if served.lapsed:
-            rows.flags[i].append(LAPSED)
-            if not rows.verdicts[i]:
-                rows.refused.setdefault(i, LAPSED_PERMIT)
-        if served.review_alarms and rows.verdicts[i]:
-            rows.flags[i].append(REVIEW)
+    if rows.capped is not None and rows.capped.exceeded.any():
+        _hold_caps(served, rows, rows.capped)
+    if replayed:
+        rows.mark(REPLAY_CLOCK)
+    if served.lapsed:
+        rows.mark(LAPSED)
+        rows.refuse(~rows.verdicts, LAPSED_PERMIT)
+    if served.review_alarms:
+        rows.mark(REVIEW, rows.verdicts)
 
 
-def _hold_row(served: ServedModel, rows: _Rows, i: int, capped_alarm: bool) -> None:
+def _hold_caps(served: ServedModel, rows: _Rows, capped: Capped) -> None:
+    over = capped.exceeded
     if served.caps.on_exceed is OnExceed.HAND_OVER:
-        rows.flags[i].append(HANDED_OVER)
-        if not rows.verdicts[i]:
-            rows.refused[i] = OVER_CAP
+        rows.mark(HANDED_OVER, over)
+        rows.refuse(over & ~rows.verdicts, OVER_CAP)
         return
-    rows.flags[i].append(CAPPED)
-    if rows.verdicts[i] and not capped_alarm:
-        rows.flags[i].extend([CLIP_KEPT_ALARM, HANDED_OVER])
+    scores = served.predictor.score_of(capped.margins)
+    alarms = served.alarms(scores)
+    rows.mark(CAPPED, over)
+    for flag in (CLIP_KEPT_ALARM, HANDED_OVER):
+        rows.mark(flag, over & rows.verdicts & ~alarms)
+    # An alarm that only the clip would clear stands; a clip that raises one counts as well.
+    rows.verdicts = rows.verdicts | (alarms & over)
+    rows.record = np.where(over, scores, rows.scores)
 
 
-def _draft(served: ServedModel, rows: _Rows, i: int, asked: Asked, purpose: str) -> Draft:
-    place = int(rows.places[i])
-    subject = asked.subjects[place] if asked.subjects is not None else None
-    flags = list(rows.flags[i])
-    time = None
-    if asked.times is not None:
-        time = asked.times[place]
-        flags.append(REPLAY_CLOCK)
-        rows.flags[i].append(REPLAY_CLOCK)
-    trace = _trace(served, rows, i, subject, tuple(flags), asked.caller, purpose)
-    return Draft(
+def _drafts(served: ServedModel, rows: _Rows, at: npt.NDArray[np.intp], asked: Asked, purpose: str) -> list[Draft]:
+    """Return the drafts of the rows `at`, none of which is refused."""
+    places = rows.places[at].tolist()
+    words = rows.words()
+    subjects = None if asked.subjects is None else [asked.subjects[place] for place in places]
+    columns = _columns(served, rows, at, subjects, [words[i] for i in at.tolist()], asked.caller, purpose)
+    payloads, layouts = encode_columns(columns)
+    shared = Draft(
         kind="decision",
-        payload=encode_trace(trace),
+        payload=b"",
         model=served.name,
         version=served.version,
         artifact_digest=served.artifact_digest,
         rulebook_digest=served.rulebook_digest,
-        subject=subject,
         actor=asked.caller,
         site=served.site or None,
-        score=float(rows.record[i]),
-        verdict=bool(rows.verdicts[i]),
-        flags=tuple(flags),
-        time=time,
     )
+    record = rows.record[at]
+    differing = DraftColumns(
+        payloads=payloads,
+        layouts=layouts,
+        subjects=subjects,
+        # what is no number cannot be searched for; the trace itself holds it
+        scores=record.tolist() if np.isfinite(record).all() else [_or_none(score) for score in record.tolist()],
+        verdicts=columns.verdicts.tolist(),
+        flags=columns.flags,
+        times=None if asked.times is None else [asked.times[place] for place in places],
+    )
+    return drafts_alike(shared, differing)
 
 
-def _trace(
-    served: ServedModel, rows: _Rows, i: int, subject: str | None, flags: tuple[str, ...], caller: str, purpose: str
-) -> DecisionTrace:
-    why = rows.explanation
-    clipped = rows.capped is not None and CAPPED in flags
-    return DecisionTrace(
+def _or_none(score: float) -> float | None:
+    return score if math.isfinite(score) else None
+
+
+def _columns(
+    served: ServedModel,
+    rows: _Rows,
+    at: npt.NDArray[np.intp],
+    subjects: Sequence[str | None] | None,
+    flags: Sequence[tuple[str, ...]],
+    caller: str,
+    purpose: str,
+) -> TraceColumns:
+    why, capped = rows.explanation, rows.capped
+    names = served.predictor.feature_names
+    cap_names = () if capped is None else tuple(served.caps.caps)
+    return TraceColumns(
         model=served.name,
         version=served.version,
         artifact_digest=served.artifact_digest,
         rulebook_digest=served.rulebook_digest,
         purpose=purpose,
         site=served.site,
-        subject=subject,
+        subjects=subjects,
         caller=caller,
-        feature_names=served.predictor.feature_names,
-        inputs=rows.inputs[i],
-        texts={},
+        feature_names=names,
+        inputs=rows.X[at],
         unit=served.predictor.unit,
         method=why.method if why is not None else "pending",
-        base=_base(why, i),
-        contributions=why.contributions[i].astype(np.float32) if why is not None else np.zeros(0, np.float32),
-        standard_error=_error_bar(why, i),
-        margin=float(rows.margins[i]),
-        score=float(rows.scores[i]),
-        threshold=served.threshold,
-        verdict=bool(rows.verdicts[i]),
-        capped_contributions=rows.capped.contributions[i].astype(np.float32) if clipped and rows.capped else None,
-        capped_score=float(rows.record[i]) if clipped else None,
-        cap_shares=_cap_shares(served, rows, i),
         protective=served.protective.value,
+        bases=rows.bases[at],
+        contributions=None if why is None else why.contributions[at],
+        standard_error=None if why is None or why.standard_error is None else why.standard_error[at],
+        margins=rows.margins[at],
+        scores=rows.scores[at],
+        threshold=served.threshold,
+        verdicts=rows.verdicts[at],
         flags=flags,
+        clipped=rows.marked(CAPPED)[at],
+        capped_contributions=None if capped is None else capped.contributions[at],
+        capped_scores=rows.record[at],
+        cap_names=cap_names,
+        cap_shares=_cap_shares(capped, at, [names.index(name) for name in cap_names]),
     )
 
 
-def _narrowed(X: Floats) -> list[npt.NDArray[np.float32] | Floats]:
-    """Return each row in half the bytes where that loses nothing, so that replay starts from the same bits."""
-    with np.errstate(over="ignore"):
-        narrow = X.astype(np.float32)
-    lossless = ((narrow == X) | np.isnan(X)).all(axis=1)
-    return [narrow[i] if lossless[i] else X[i] for i in range(len(X))]
+def _cap_shares(capped: Capped | None, at: npt.NDArray[np.intp], columns: list[int]) -> Floats:
+    if capped is None:
+        return np.zeros((len(at), 0))
+    return np.asarray(capped.shares_before[at][:, columns])
 
 
-def _base(why: Explanation | None, i: int) -> float:
-    if why is None:
-        return 0.0
-    return float(why.base) if why.base.ndim == 0 else float(why.base[i])
-
-
-def _error_bar(why: Explanation | None, i: int) -> npt.NDArray[np.float32] | None:
-    if why is None or why.standard_error is None:
-        return None
-    return np.asarray(why.standard_error[i], dtype=np.float32)
-
-
-def _cap_shares(served: ServedModel, rows: _Rows, i: int) -> dict[str, float]:
-    if rows.capped is None:
-        return {}
-    names = served.predictor.feature_names
-    return {name: float(rows.capped.shares_before[i, names.index(name)]) for name in served.caps.caps}
-
-
-def _answers(parts: Sequence[_Rows], receipts: dict[int, Receipt | None], n: int) -> Decided:
-    decisions: list[Decision | None] = [None] * n
-    why: dict[int, Sentence] = dict.fromkeys(range(n), INFINITE)
+def _answers(
+    served: ServedModel, parts: Sequence[_Rows], ids: dict[int, str | None], shape: tuple[int, ...]
+) -> Decided:
+    """Put the answers of all parts into the order of the rows."""
+    n = shape[0]
+    why: dict[int, Sentence] = {}
+    if sum(len(rows.places) for rows in parts) < n:
+        seen = {place for rows in parts for place in rows.places.tolist()}
+        why = {place: INFINITE for place in range(n) if place not in seen}
     for rows in parts:
-        for i, place in enumerate(rows.places.tolist()):
-            if i in rows.refused:
-                why[place] = rows.refused[i]
-            else:
-                decisions[place] = _decision(rows, i, receipts[place])
-    problems = tuple(RowProblem(row=row, says=why[row]) for row in range(n) if decisions[row] is None)
-    return Decided(decisions=tuple(decisions), problems=problems)
-
-
-def _decision(rows: _Rows, i: int, receipt: Receipt | None) -> Decision:
-    why = rows.explanation
-    clipped = rows.capped is not None and CAPPED in rows.flags[i]
-    contributions = np.zeros(0)
-    if why is not None:
-        contributions = rows.capped.contributions[i] if clipped and rows.capped is not None else why.contributions[i]
-    return Decision(
-        id=receipt.id if receipt is not None else None,
-        score=float(rows.record[i]),
-        raw_score=float(rows.scores[i]),
-        verdict=bool(rows.verdicts[i]),
-        flags=tuple(rows.flags[i]),
-        contributions=contributions,
-        base=_base(why, i),
-        unit=why.unit if why is not None else "",
+        why.update((int(rows.places[i]), says) for i, says in rows.refused.items())
+    answered = np.ones(n, dtype=np.bool_)
+    answered[list(why)] = False
+    words: list[tuple[str, ...]] = [()] * n
+    for rows in parts:
+        for place, said in zip(rows.places.tolist(), rows.words(), strict=True):
+            words[place] = said
+    return Decided(
+        answered=answered,
+        ids=[ids.get(place) for place in range(n)],
+        scores=_spread(parts, lambda rows: rows.record, np.full(n, np.nan)),
+        raw_scores=_spread(parts, lambda rows: rows.scores, np.full(n, np.nan)),
+        verdicts=_spread(parts, lambda rows: rows.verdicts, np.zeros(n, np.bool_)),
+        flags=words,
+        explained=_spread(parts, lambda rows: rows.explanation is not None, np.zeros(n, np.bool_)),
+        contributions=_spread(parts, lambda rows: rows.contributions, np.zeros(shape)),
+        bases=_spread(parts, lambda rows: rows.bases, np.zeros(n)),
+        unit=served.predictor.unit,
+        problems=tuple(RowProblem(row=row, says=why[row]) for row in sorted(why)),
     )
+
+
+def _spread(parts: Sequence[_Rows], column: Callable[[_Rows], Any], whole: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Return a column over all rows that were asked; where nothing is known of a row, `whole` stays as it is."""
+    for rows in parts:
+        found = column(rows)
+        if found is not None:
+            whole[rows.places] = found
+    return whole

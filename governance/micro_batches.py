@@ -116,7 +116,7 @@ class MicroBatches:
         start = 0
         for request in batch:
             end = start + len(request.rows.matrix)
-            request.done(_part(answer, start, end))
+            request.done(answer.part(start, end))
             start = end
 
     def _answer(self, request: Request) -> Decided | BaseException:
@@ -133,12 +133,3 @@ def _batches(waiting: list[Request]) -> list[list[Request]]:
     for request in waiting:
         kinds.setdefault(request.kind, []).append(request)
     return list(kinds.values())
-
-
-def _part(answer: Decided, start: int, end: int) -> Decided:
-    return Decided(
-        decisions=answer.decisions[start:end],
-        problems=tuple(
-            replace(problem, row=problem.row - start) for problem in answer.problems if start <= problem.row < end
-        ),
-    )

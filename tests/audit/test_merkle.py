@@ -69,6 +69,19 @@ class TestRoots:
     def test_growth_gives_the_root_of_the_definition(self, leaves: list[bytes]) -> None:
         assert root_of(leaves) == by_definition(leaves)
 
+    @given(st.integers(0, 300), LEAVES)
+    def test_growing_by_many_is_growing_by_one_each(self, before: int, leaves: list[bytes]) -> None:
+        one, many = Frontier(), Frontier()
+        for number in range(before):
+            one.add(leaf_hash(b"%d" % number))
+        many.extend([leaf_hash(b"%d" % number) for number in range(before)])
+        completed = {node for leaf in leaves for node in one.add(leaf)}
+        told = many.extend(leaves)
+        assert one == many
+        assert completed == {
+            (level, position, top) for level, first, tops in told for position, top in enumerate(tops, first)
+        }
+
     @given(LEAVES)
     def test_a_frontier_read_from_subtrees_is_the_grown_one(self, leaves: list[bytes]) -> None:
         assert Frontier.at(len(leaves), subtree_of(leaves)).root() == by_definition(leaves)

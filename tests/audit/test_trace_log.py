@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import threading
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 
+import numpy as np
 import pytest
 from sqlalchemy.exc import DatabaseError
 
 from audit.checkpoints import chain_holds, signer_of
 from audit.database import Database, DatabaseRefused, open_database
-from audit.entries import Draft, NotADraft
+from audit.entries import Draft, DraftColumns, NotADraft, drafts_alike
 from audit.head_memory import HeadMemory
 from audit.log_reader import NoSuchEntry, NotACursor, Wanted
 from audit.log_writer import AlreadyKept, LogStopped, OutOfOrder
 from audit.merkle import is_consistent, root_from_inclusion
 from audit.signed_note import KeyUnreadable
+from audit.trace import encode_trace
 from audit.trace_log import ForeignKey, LogTampered, TraceLog, open_log
 from tests.audit.conftest import OpensLog, StandingClock
 from tests.audit.logs import a_decision, a_trace, some_history
@@ -66,6 +68,46 @@ class TestAppend:
         kept = log.append([Draft(kind="review", payload=payload, actor='李"\\四', site="厂\u2028区", model="模型")])[0]
         assert log.payload(kept.id) == payload
         assert (log.entry(kept.id).actor, log.entry(kept.id).site) == ('李"\\四', "厂\u2028区")
+        assert log.recheck().faults == []
+
+    def test_a_batch_in_portions_is_one_batch(self, log: TraceLog, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("audit.log_writer.STORED_AT_ONCE", 16)
+        log.append([a_decision()] * 5)
+        receipts = log.append([a_decision(subject=f"p-{number}") for number in range(75)])
+        assert [receipt.index for receipt in receipts] == list(range(5, 80))
+        assert [log.entry(receipt.id).subject for receipt in receipts] == [f"p-{number}" for number in range(75)]
+        assert log.recheck().faults == []
+
+    def test_identifiers_of_one_moment_sort_as_the_entries_do(self, log: TraceLog) -> None:
+        ids = [receipt.id for receipt in log.append([a_decision()] * 50)]
+        assert ids == sorted(ids)
+        assert len(set(ids)) == 50
+
+    def test_drafts_made_alike_are_kept_as_if_made_alone(self, log: TraceLog, clock: StandingClock) -> None:
+        traces = [a_trace(), a_trace(contributions=np.zeros(0, np.float32), subject="p-2")]
+        payloads = [encode_trace(trace) for trace in traces]
+        columns = DraftColumns(
+            payloads=[bytes(payload) for payload in payloads],
+            layouts=[payload.layout for payload in payloads],
+            scores=[0.25, None],
+            verdicts=[False, True],
+            flags=[(), ("capped",)],
+            subjects=["p-1", "p-2"],
+            times=[clock(), clock() - timedelta(days=1)],
+        )
+        shared = a_decision(subject=None, score=None, verdict=None)
+        ids = [receipt.id for receipt in log.append(drafts_alike(shared, columns))]
+        found = [log.entry(id) for id in ids]
+        assert [(e.subject, e.score, e.verdict, e.flags) for e in found] == [
+            ("p-1", 0.25, False, ()),
+            ("p-2", None, True, ("capped",)),
+        ]
+        assert {(e.kind, e.model, e.version, e.actor, e.site) for e in found} == {
+            ("decision", "gas-leak", "3", "scada", "plant-07")
+        }
+        assert [e.time for e in found] == [clock(), clock() - timedelta(days=1)]
+        read = [log.trace(id) for id in ids]
+        assert [None if trace is None else trace.contributions.size for trace in read] == [3, 0]
         assert log.recheck().faults == []
 
     def test_the_sources_count_apart(self, database: Database, opens_log: OpensLog) -> None:
@@ -139,6 +181,32 @@ class TestDraft:
             "'Loud' is no flag (lower-case words)",
             "the time 2026-01-01 00:00:00 is not UTC",
         ]
+
+
+class TestDraftsAlike:
+    def test_every_fault_of_every_column_at_once(self) -> None:
+        columns = DraftColumns(
+            payloads=[b"", b""],
+            layouts=[b"", b""],
+            scores=[0.5, float("nan")],
+            verdicts=[True, True],
+            flags=[("Capped",), ()],
+            subjects=["", "p-1"],
+            times=[datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=timezone(timedelta(hours=8)))],
+        )
+        with pytest.raises(NotADraft) as wrong:
+            drafts_alike(Draft(kind="decision", payload=b""), columns)
+        assert [fault.en for fault in wrong.value.faults] == [
+            "the score nan is no finite number",
+            "'' is no name (1 to 400 characters)",
+            "'Capped' is no flag (lower-case words)",
+            "the time 2026-01-01 00:00:00+08:00 is not UTC",
+        ]
+
+    def test_columns_of_another_length_are_a_mistake(self) -> None:
+        columns = DraftColumns(payloads=[b""], layouts=[b""], scores=[0.5, 0.6], verdicts=[True], flags=[()])
+        with pytest.raises(ValueError, match="zip"):
+            drafts_alike(Draft(kind="decision", payload=b""), columns)
 
 
 class TestSearch:

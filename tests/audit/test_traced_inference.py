@@ -211,7 +211,8 @@ class TestInfinite:
         ]
 
     def test_no_rows_are_no_answers(self) -> None:
-        assert decide(np.zeros((0, 2))) == Decided(decisions=(), problems=())
+        decided = decide(np.zeros((0, 2)))
+        assert (decided.decisions, decided.problems) == ((), ())
 
 
 class TestExplainerBroken:
@@ -242,6 +243,15 @@ class TestExplainerBroken:
         kept = Kept()
         decide([QUIET, [-1.0, 0.0], QUIET, ALARM], kept, predictor=a_model(explains_not=-1.0))
         assert kept.appends == 1
+
+    def test_a_score_that_is_no_number_alarms_and_is_traced(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        kept = Kept()
+        monkeypatch.setattr(Breaking, "margins", lambda _, X: np.full(len(X), np.nan))
+        (decision,) = decide([QUIET], kept, predictor=a_model(explains_not=-2.0)).decisions
+        assert decision is not None
+        assert (decision.verdict, decision.flags) == (True, ("explanation_pending",))
+        assert np.isnan(kept.trace().score)
+        assert kept.drafts[0].score is None
 
     def test_an_explanation_that_does_not_add_up_is_none(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def lying(self: LinearModel, X: Any) -> Explanation:
@@ -400,6 +410,18 @@ class TestLapsed:
         assert alarm is not None
         assert (alarm.flags, quiet) == (("permit_lapsed",), None)
         assert len(kept.drafts) == 1
+
+
+class TestParts:
+    def test_a_part_is_what_its_rows_would_have_been_told_alone(self) -> None:
+        decided = decide([ALARM, [float("inf"), 1.0], QUIET, AGE_ALARMS], caps=CAP_AGE)
+        part = decided.part(1, 4)
+        assert [None if d is None else d.id for d in part.decisions] == [
+            None if d is None else d.id for d in decided.decisions[1:]
+        ]
+        assert [(problem.row, problem.says) for problem in part.problems] == [(0, decided.problems[0].says)]
+        assert part.decisions[2] is not None
+        assert part.decisions[2].flags == ("capped", "clip_kept_alarm", "handed_over")
 
 
 class TestReviewAlarms:

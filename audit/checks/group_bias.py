@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from audit.checks.bias_audit import bias_audit
 from audit.checks.check import Finding, Group, Limits, limit_of
 from audit.checks.examined import Examined, Indices
 from audit.checks.histogram import Coded, Counts, Histogram, codes_of, counted, crossed, replicated
@@ -89,16 +90,23 @@ class GroupBias:
             return (self._nothing_declared(len(examined)),)
         coded = {column: grouped(examined.evaluation[column], rules.values) for column in columns}
         single = [_count(column, coded[column], examined) for column in columns]
-        pairs = [_count(f"{a} × {b}", crossed(coded[a], coded[b]), examined) for a, b in _pairs(coded, rules)]
+        crosses = {f"{a} × {b}": crossed(coded[a], coded[b]) for a, b in _pairs(coded, rules)}
+        pairs = [_count(name, one, examined) for name, one in crosses.items()]
         compared = _compare(single, METRICS, rules)
         between = [found for found in _compare(pairs, METRICS, rules) if found.conclusion == "gap"]
         selected = _compare(single, (SELECTION,), rules)
         above_median = examined.danger > np.median(examined.danger)
-        scoring = [counted(h.column, *coded[h.column], examined.truth, above_median) for h in single]
+        scoring = [
+            counted(h.column, *(coded | crosses)[h.column], examined.truth, above_median) for h in (*single, *pairs)
+        ]
+        audits = [
+            bias_audit(made, high, len(examined), rules.left_out)
+            for made, high in zip((*single, *pairs), scoring, strict=True)
+        ]
         open_questions = [said for made in single for said in _too_small(made, rules)]
         groups = tuple(
             line
-            for made, high in itertools.zip_longest([*single, *pairs], scoring)
+            for made, high in zip((*single, *pairs), scoring, strict=True)
             for line in _lines(made, high, [*compared, *between], rules)
         )
         evidence: dict[str, object] = {
@@ -107,7 +115,7 @@ class GroupBias:
         }
         return (
             self._errors([*compared, *between], open_questions, groups, evidence, rules, len(examined), single),
-            self._impact(single, selected, rules, examined),
+            self._impact(single, selected, rules, examined, audits),
         )
 
     def _nothing_declared(self, n: int) -> Finding:
@@ -155,8 +163,14 @@ class GroupBias:
         )
 
     def _impact(
-        self, single: Sequence[Histogram], selected: Sequence[Comparison], rules: Rules, examined: Examined
+        self,
+        single: Sequence[Histogram],
+        selected: Sequence[Comparison],
+        rules: Rules,
+        examined: Examined,
+        audits: Sequence[dict[str, object]],
     ) -> Finding:
+        evidence = {"bias_audit": list(audits)}
         judged = [
             _impact_of(made, found, rules) for made in single for found in selected if found.column == made.column
         ]
@@ -170,6 +184,7 @@ class GroupBias:
                     en="cannot conclude on the impact ratio: no column has two groups that are large enough",
                     zh="无法就影响比得出结论：没有任何分组列具有两个规模足够的组",
                 ),
+                evidence=evidence,
             )
         order = {False: 0, None: 1, True: 2}
         holds, ratio, made, says = min(judged, key=lambda item: (order[item[0]], item[1]))
@@ -183,6 +198,7 @@ class GroupBias:
             interval=interval,
             n=int(made.n.sum()),
             says=says,
+            evidence=evidence,
         )
 
 
@@ -317,7 +333,7 @@ def _too_small(made: Histogram, rules: Rules) -> list[Sentence]:
     ]
 
 
-def _lines(made: Histogram, scoring: Histogram | None, compared: Sequence[Comparison], rules: Rules) -> list[Group]:
+def _lines(made: Histogram, scoring: Histogram, compared: Sequence[Comparison], rules: Rules) -> list[Group]:
     """Return the largest groups of a column as lines of the table, in the order of their names."""
     listed = np.sort(np.argsort(-made.n, kind="stable")[:SHOWN_GROUPS])
     best = _best_rate(made, rules)
@@ -328,13 +344,12 @@ def _lines(made: Histogram, scoring: Histogram | None, compared: Sequence[Compar
         for name in (found.low, found.high)
     }
     judged = {metric: set(_judged(made, metric, rules).tolist()) for metric in (*METRICS, SELECTION)}
-    scoring_best = _best_rate(scoring, rules) if scoring is not None else 0.0
+    scoring_best = _best_rate(scoring, rules)
     lines: list[Group] = []
     for i in listed.tolist():
         line = _line(made, i, best, judged, made.names[i] in gaps)
-        if scoring is not None:
-            line["scoring_rate"] = float(scoring.alarms[i] / scoring.n[i])
-            line["scoring_ratio"] = _ratio(scoring, i, scoring_best, judged)
+        line["scoring_rate"] = float(scoring.alarms[i] / scoring.n[i])
+        line["scoring_ratio"] = _ratio(scoring, i, scoring_best, judged)
         lines.append(line)
     return lines
 

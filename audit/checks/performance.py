@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -12,8 +12,10 @@ from audit.checks.check import Finding, Limits, above, below, limit_of
 from audit.checks.examined import Examined, Floats
 from audit.checks.histogram import histogram
 from audit.checks.intervals import Estimate, average_precision, mean_of_two, roc_auc, wilson
+from audit.checks.lead_time import lead_said, told, warnings_of
+from audit.checks.tasks import meaning
 from audit.checks.times import times_of
-from audit.checks.wording import percent, span
+from audit.checks.wording import joined, percent, span
 from policies.declaration import Protective
 from policies.errors import Sentence
 
@@ -50,6 +52,8 @@ class Performance:
         """Return one finding per limit; the first one carries the evidence all pages draw."""
         counts = confusion(examined)
         rates = rates_of(examined, counts)
+        means, figures = meaning(examined)
+        lead_time = told(warnings_of(examined))
         evidence = {
             "confusion": {"tp": counts.tp, "fp": counts.fp, "fn": counts.fn, "tn": counts.tn},
             "rates": {name: rate.as_json() for name, rate in rates.items()},
@@ -58,14 +62,21 @@ class Performance:
             "unlabelled": examined.unlabelled,
             "periods": periods(examined),
             "persistence": persistence(examined),
+            "lead_time": lead_time,
+            **figures,
         }
+        also = [said for said in (means, lead_said(lead_time)) if said is not None]
         few = _too_few(counts, limits)
         if few is not None:
-            return (Finding(check=self.name, holds=None, n=counts.n, says=few, evidence=evidence),)
+            says = joined([few, *also])
+            return (Finding(check=self.name, holds=None, n=counts.n, says=says, evidence=evidence),)
+        detection = self._detection(counts, rates, limit_of(limits, self.name, "least_detection_rate"), evidence)
         return (
-            self._detection(counts, rates, limit_of(limits, self.name, "least_detection_rate"), evidence),
+            replace(detection, says=joined([detection.says, *also])),
             self._false_alarms(counts, rates, limit_of(limits, self.name, "most_false_alarm_rate")),
-            self._balanced(counts, rates, limit_of(limits, self.name, "least_balanced_accuracy")),
+            self._balanced(
+                counts, rates, limit_of(limits, self.name, "least_balanced_accuracy"), persistence(examined)
+            ),
         )
 
     def _detection(
@@ -106,12 +117,20 @@ class Performance:
             ),
         )
 
-    def _balanced(self, counts: Confusion, rates: dict[str, Estimate], limit: float) -> Finding:
+    def _balanced(
+        self, counts: Confusion, rates: dict[str, Estimate], limit: float, again: dict[str, float] | None
+    ) -> Finding:
         rate = rates["balanced_accuracy"]
         accuracy = percent(rates["accuracy"].value)
         always = percent(max(counts.positives, counts.n - counts.positives) / counts.n)
         holds = above(rate.interval, limit)
         advice = _advice(holds, "the model does not separate well enough", "模型区分能力不足")
+        repeating = Sentence(en="", zh="")
+        if again is not None:
+            repeated = percent(again["balanced_accuracy"])
+            repeating = Sentence(
+                en=f", expecting what happened last {repeated}", zh=f"，以上一次结果推断下一次为 {repeated}"
+            )
         return Finding(
             check=self.name,
             holds=holds,
@@ -121,12 +140,12 @@ class Performance:
             interval=rate.interval,
             n=counts.n,
             says=Sentence(
-                en=f"balanced accuracy is {percent(rate.value)} ({span(rate.interval)}), guessing gives 50.0 %, "
-                "at least "
-                f"{percent(limit)} is asked{advice.en}; plain accuracy is {accuracy}, "
+                en=f"balanced accuracy is {percent(rate.value)} ({span(rate.interval)}), guessing gives 50.0 %"
+                f"{repeating.en}, at least {percent(limit)} is asked{advice.en}; plain accuracy is {accuracy}, "
                 f"always giving the same answer reaches {always}",
-                zh=f"平衡准确率为 {percent(rate.value)}（区间 {span(rate.interval)}），随机猜测为 50.0 %，"
-                f"要求不低于 {percent(limit)}{advice.zh}；普通准确率为 {accuracy}，而始终给出同一答案即可达到 {always}",
+                zh=f"平衡准确率为 {percent(rate.value)}（区间 {span(rate.interval)}），"
+                f"随机猜测为 50.0 %{repeating.zh}，要求不低于 {percent(limit)}{advice.zh}；"
+                f"普通准确率为 {accuracy}，而始终给出同一答案即可达到 {always}",
             ),
         )
 

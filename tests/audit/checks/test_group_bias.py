@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -239,3 +241,65 @@ class TestGrouped:
 
     def test_blank_is_unknown(self) -> None:
         assert grouped(pd.Series(["a", " ", ""]), 12)[0].tolist() == [0, -1, -1]
+
+
+def audited(column: list[str], scores: list[float], **said: object) -> dict[str, Any]:
+    """Return the Local Law 144 table of one column; harm is everywhere alike."""
+    examined = of_predictions(np.arange(len(column)) % 2, scores, {"g": column}, groups=("g",), **said)
+    tables = run(GroupBias(), examined)[-1].as_json()["evidence"]["bias_audit"]
+    return dict(tables[0])
+
+
+class TestBiasAudit:
+    def test_rates_ratios_and_comparator(self) -> None:
+        column = ["a"] * 50 + ["b"] * 50
+        table = audited(column, [0.9] * 20 + [0.1] * 30 + [0.9] * 40 + [0.2] * 10)
+        assert table["comparator"]["selection"] == "b" and table["n"] == 100
+        a, b = table["categories"]
+        assert (a["n"], a["selection_rate"], a["selection_ratio"]) == (50, 0.4, 0.5)
+        assert (b["selection_rate"], b["selection_ratio"], b["left_out"]) == (0.8, 1.0, False)
+
+    def test_scoring_rate_is_the_share_above_the_median_of_the_sample(self) -> None:
+        scores = [0.05, 0.1, 0.2, 0.3] * 25  # the median is 0.15, nobody alarms
+        table = audited(["a", "b", "a", "b"] * 25, scores)
+        a, b = table["categories"]
+        assert (a["scoring_rate"], b["scoring_rate"]) == (0.5, 0.5) and a["selection_rate"] == 0.0
+        assert a["selection_ratio"] is None and table["comparator"]["selection"] is None
+
+    def test_under_two_per_cent_is_left_out_before_the_comparator_is_chosen_and_still_shown(self) -> None:
+        """One of 100 with the highest rate of all would make every ratio wrong."""
+        column = ["rare"] + ["a"] * 50 + ["b"] * 49
+        table = audited(column, [0.9] + [0.9] * 25 + [0.1] * 25 + [0.9] * 14 + [0.1] * 35)
+        a, b, rare = table["categories"]
+        assert table["comparator"]["selection"] == "a" and a["selection_ratio"] == 1.0
+        assert rare == {**rare, "n": 1, "left_out": True, "selection_rate": 1.0, "selection_ratio": None}
+        assert b["selection_ratio"] == pytest.approx((14 / 49) / 0.5)
+        assert "1 categories with 1 rows are each under 2 % of the data" in table["justification"]["en"]
+
+    def test_two_per_cent_itself_stays(self) -> None:
+        table = audited(["rare"] * 2 + ["a"] * 98, [0.9] * 2 + [0.9, 0.1] * 49)
+        assert table["comparator"]["selection"] == "rare" and not any(one["left_out"] for one in table["categories"])
+
+    def test_unknowns_are_counted(self) -> None:
+        table = audited(["a"] * 60 + ["b"] * 30 + [""] * 10, [0.9, 0.1] * 50)
+        assert table["unknown"] == 10 and sum(one["n"] for one in table["categories"]) == 90 and table["n"] == 100
+
+    def test_intersections_have_a_table_of_their_own(self) -> None:
+        generator = np.random.default_rng(0)
+        sex, race = generator.choice(["f", "m"], 800), generator.choice(["p", "q", "r"], 800)
+        examined = of_predictions(
+            generator.random(800) < 0.4, generator.random(800), {"sex": sex, "race": race}, groups=("sex", "race")
+        )
+        tables = run(GroupBias(), examined)[-1].as_json()["evidence"]["bias_audit"]
+        assert [table["column"] for table in tables] == ["sex", "race", "sex × race"]
+        assert len(tables[2]["categories"]) == 6
+
+    @given(st.integers(0, 2**32 - 1))
+    @settings(max_examples=25, deadline=None)
+    def test_no_ratio_is_above_one(self, seed: int) -> None:
+        generator = np.random.default_rng(seed)
+        column = generator.choice(["a", "b", "c", "d"], 300, p=[0.6, 0.3, 0.09, 0.01]).tolist()
+        table = audited(column, generator.random(300).round(1).tolist())
+        for line in table["categories"]:
+            for ratio in (line["selection_ratio"], line["scoring_ratio"]):
+                assert ratio is None or 0 <= ratio <= 1

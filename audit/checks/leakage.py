@@ -9,43 +9,26 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from audit.checks.check import Finding, Group, Limits, all_hold, limit_of
+from audit.checks.check import Finding, Limits, all_hold, limit_of
 from audit.checks.columns import Codes, auc_of_bins, bins_of, bins_of_numbers, numbers, r2_of_bins
 from audit.checks.examined import Examined, Floats
-from audit.checks.intervals import auc_alone, difference, roc_auc
-from audit.checks.times import times_of
+from audit.checks.intervals import auc_alone, roc_auc
+from audit.checks.joint_skill import telling_pairs
+from audit.checks.separation import out_of_time, shared_rows, shared_subjects
+from audit.checks.suspicion import Suspicion
+from audit.checks.times import SECONDS_FROM, SECONDS_TO, is_time_like, times_of
 from audit.checks.wording import joined, named, percent
 from policies.column_names import goes_by
 from policies.errors import Sentence
+
+DAY = 86_400.0
+"""Slack in seconds: a date without an hour lies up to a day before the moment it names."""
 
 LEAST_OF_EACH = 20
 """Rows of either outcome needed before one column's skill is worth naming."""
 
 FEW_FEATURES = 5
 """Models of fewer features have a leading one by nature."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Suspicion:
-    """One way the answer may have got in. `holds` is False for a leak, None for an open question, True for a remark."""
-
-    column: str | None
-    kind: str
-    measured: float
-    limit: float
-    holds: bool | None
-    says: Sentence
-
-    def as_group(self) -> Group:
-        """Return the line of the table."""
-        return {
-            "column": self.column,
-            "fault": self.kind,
-            "measured": self.measured,
-            "limit": self.limit,
-            "holds": self.holds,
-            "says": self.says.as_json(),
-        }
 
 
 @dataclass(frozen=True)
@@ -59,12 +42,15 @@ class Leakage:
         skills = skill_of_columns(examined)
         found = [
             *_knowing(examined, limits, skills),
+            *knowing_together(examined, limits, skills),
             *_after_event(examined, limits),
+            *_later_than_the_row(examined, limits),
             *_in_disguise(examined, limits, skills),
             *_identifiers(examined, limits),
             *_too_good(examined, limits),
-            *_shared_rows(examined, limits),
-            *_out_of_time(examined, limits),
+            *shared_rows(examined, limits),
+            *shared_subjects(examined, limits),
+            *out_of_time(examined, limits),
         ]
         order = {False: 0, None: 1, True: 2}
         found = sorted(found, key=lambda one: order[one.holds])
@@ -191,6 +177,76 @@ def _after_event(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
         )
 
 
+def knowing_together(examined: Examined, limits: Limits, skills: Mapping[str, float]) -> Iterator[Suspicion]:
+    """Pairs of columns over which the outcome is split."""
+    if not skills:
+        return
+    limit = _limit(limits, "single_feature_auc")
+    weights = _weights(examined) or {}
+    order = sorted(examined.candidates, key=lambda name: -weights.get(name, 0.0))
+    values = {name: told for name in order if (told := _values(examined, name)) is not None}
+    found = telling_pairs(
+        values, examined.truth, skills, least=limit, gain=_limit(limits, "joint_gain"),
+        generator=examined.generator("leakage pairs"),
+    )  # fmt: skip
+    for pair in found[:3]:
+        used, _ = _used(examined, pair.first)
+        first, second = sorted((pair.first, pair.second))
+        yield Suspicion(
+            column=f"{first} + {second}",
+            kind="knows_together",
+            measured=pair.together,
+            limit=limit,
+            holds=_held(used),
+            says=Sentence(
+                en=f"'{first}' and '{second}' together tell the outcome (AUC {pair.together:.3f}), either alone does "
+                f"not (at most {pair.alone:.3f}): the answer is split over them; leave them out unless both are known "
+                "before the event",
+                zh=f"“{first}”与“{second}”合在一起即可判断结果（AUC {pair.together:.3f}），单独则不能"
+                f"（至多 {pair.alone:.3f}）：答案被拆分在两列中；除非事前均可获知，否则请勿使用",
+            ),
+        )
+
+
+def _later_than_the_row(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
+    """Times that lie after the moment the row speaks of."""
+    time, frame = examined.declaration.data.time, examined.evaluation
+    if time is None or time not in frame.columns:
+        return
+    now = times_of(frame[time])
+    most = _limit(limits, "most_later_than_row")
+    for column in examined.candidates:
+        if column == time or column not in frame.columns or not _tells_a_moment(frame[column], column):
+            continue
+        then = times_of(frame[column])
+        known = np.isfinite(now) & np.isfinite(then)
+        later = float((then[known] > now[known] + DAY).mean()) if known.sum() >= LEAST_OF_EACH else 0.0
+        if later <= most:
+            continue
+        used, weight = _used(examined, column)
+        yield Suspicion(
+            column=column,
+            kind="later_than_row",
+            measured=later,
+            limit=most,
+            holds=_held(used),
+            says=Sentence(
+                en=f"'{column}' holds times after '{time}' in {percent(later)} of the rows: it was filled in later; "
+                f"{weight.en}; leave it out",
+                zh=f"“{column}”在 {percent(later)} 的行中晚于“{time}”，属于事后补录；{weight.zh}；请勿使用",
+            ),
+        )
+
+
+def _tells_a_moment(column: pd.Series, name: str) -> bool:
+    """Whether a column holds times: as text or dates, or as seconds since 1970."""
+    if is_time_like(column, name):
+        return True
+    values = numbers(column)
+    known = np.asarray([]) if values is None else values[np.isfinite(values)]
+    return len(known) > 0 and bool(SECONDS_FROM < np.median(known) < SECONDS_TO)
+
+
 def after_event_reason(column: str, limits: Limits) -> Sentence | None:
     """Return why a column of this name is known only after the event, or None."""
     for rule in limits.get("after_event", []):
@@ -311,98 +367,6 @@ def _too_good(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
                 "when it becomes "
                 "known",
                 zh=f"“{column}”一项即占强模型（AUC {auc.value:.3f}）权重的 {percent(share)}；请说明该信息何时可知",
-            ),
-        )
-
-
-def _shared_rows(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
-    """Evaluation rows that the training data hold too, beyond what coarse columns make by chance.
-
-    Chance is measured, not assumed: as often as a training row has a twin among the other training rows, an
-    evaluation row would find one as well. Where a column is fine enough to tell cases apart, whole rows alike in
-    everything are copies without further ado.
-    """
-    training = examined.training
-    if training is None or training.empty:
-        return
-    most = _limit(limits, "most_shared_rows")
-    label = examined.declaration.data.label
-    read = [c for c in (*examined.candidates, label) if c in training.columns and c in examined.evaluation.columns]
-    common = [str(c) for c in examined.evaluation.columns if c in training.columns]
-    if len(read) < 2:
-        return
-    shared, by_chance = _twins(examined.evaluation[read], training[read])
-    n, m = len(examined.evaluation), len(training)
-    excess = difference((shared, n), (by_chance, m))
-    whole, _ = _twins(examined.evaluation[common], training[common])
-    fine = _tells_cases_apart(training[common])
-    if excess.value > most and excess.lo > 0:
-        share = shared / n
-    elif fine and whole > most * n:
-        share = whole / n
-    else:
-        return
-    yield Suspicion(
-        column=None,
-        kind="shared_rows",
-        measured=share,
-        limit=most,
-        holds=False,
-        says=Sentence(
-            en=f"{percent(share)} of the evaluation rows are in the training data too (by chance "
-            f"{percent(by_chance / m)} "
-            f"would be), at most {percent(most)} more is allowed; split again, by case and before copying anything",
-            zh=f"{percent(share)} 的评估数据同时出现在训练数据中（偶然重合约 {percent(by_chance / m)}），"
-            f"超出部分上限为 {percent(most)}；请按案例重新划分，并在复制数据之前划分",
-        ),
-    )
-
-
-def _twins(evaluation: pd.DataFrame, training: pd.DataFrame) -> tuple[int, int]:
-    """Return how many evaluation rows have a twin in training, and how many training rows have one there."""
-    asked, known = _hashes(evaluation), _hashes(training)
-    _, counts = np.unique(known, return_counts=True)
-    return int(np.isin(asked, known).sum()), int(counts[counts > 1].sum())
-
-
-def _hashes(frame: pd.DataFrame) -> np.ndarray[tuple[int], np.dtype[np.uint64]]:
-    """One number per row, the same for 1, 1.0 and True: two files seldom agree on types."""
-    alike = {}
-    for i, column in enumerate(frame.columns):
-        values = numbers(frame[column])
-        alike[i] = frame[column].astype("string").fillna("") if values is None else values + 0.0
-    return np.asarray(pd.util.hash_pandas_object(pd.DataFrame(alike), index=False).to_numpy(dtype=np.uint64))
-
-
-def _tells_cases_apart(training: pd.DataFrame) -> bool:
-    found = [numbers(training[column]) for column in training.columns]
-    return any(len(np.unique(one)) > 0.3 * len(one) for one in found if one is not None)
-
-
-def _out_of_time(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
-    """Evaluation rows that lie before the end of training: the model was not asked about its future."""
-    time, training = examined.declaration.data.time, examined.training
-    if time is None or training is None or time not in training.columns or time not in examined.evaluation.columns:
-        return
-    learnt, asked = times_of(training[time]), times_of(examined.evaluation[time])
-    learnt, asked = learnt[np.isfinite(learnt)], asked[np.isfinite(asked)]
-    if not len(learnt) or not len(asked):
-        return
-    before = float((asked <= np.quantile(learnt, 0.999)).mean())  # single wrong dates must not decide
-    most = _limit(limits, "most_before_end_of_training")
-    if before > most:
-        yield Suspicion(
-            column=time,
-            kind="out_of_time",
-            measured=before,
-            limit=most,
-            holds=None,
-            says=Sentence(
-                en=f"{percent(before)} of the evaluation rows lie before the end of the training period, at most "
-                f"{percent(most)} should; these figures do not show how the model does on what comes later, "
-                "split by time",
-                zh=f"{percent(before)} 的评估数据早于训练数据的结束时间，应不超过 {percent(most)}；"
-                "这些指标不能说明模型对未来的表现，请按时间划分",
             ),
         )
 

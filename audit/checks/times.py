@@ -17,6 +17,9 @@ SECONDS_PER_YEAR = 365.2425 * 86400
 SECONDS_FROM = 1e8
 """Numbers above this are seconds since 1970, not a count of rows or hours."""
 
+SECONDS_TO = 1e10
+"""Numbers above this are too large for seconds of any year that matters."""
+
 LEAST_STEPS = 50
 """Steps under which nobody can say that times are regular."""
 

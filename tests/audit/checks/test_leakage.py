@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 
 from audit.checks.leakage import Leakage, after_event_reason
+from audit.examination import Examined
 from explainers.predictor import Predictor
 from policies.tiers import Tier
 from tests.audit.checks.conftest import Split
@@ -163,3 +164,122 @@ class TestAfterEventReason:
     )  # fmt: skip
     def test_names_known_before(self, name: str) -> None:
         assert after_event_reason(name, LIMITS) is None
+
+
+def halves(n: int = 2000) -> tuple[pd.DataFrame, Predictor]:
+    """Two columns that know nothing by themselves; their difference is the outcome."""
+    generator = np.random.default_rng(0)
+    table = pd.DataFrame({"a": generator.normal(0, 3, n), "c": generator.normal(0, 1, n)})
+    table["harmed"] = (generator.random(n) < 0.3).astype(int)
+    table["b"] = table.a + table.harmed
+    return table, trained(table, ["a", "b", "c"], "harmed", n_estimators=200, max_depth=6)
+
+
+class TestTogether:
+    def test_the_outcome_split_over_two_columns(self) -> None:
+        (finding,) = run(Leakage(), of_model(*halves()))
+        (line,) = faults_of(finding, "knows_together")
+        assert line["column"] == "a + b" and line["holds"] is False
+        assert "together tell the outcome (AUC 1.000), either alone does not" in finding.says.en
+
+    def test_an_exclusive_or(self) -> None:
+        generator = np.random.default_rng(1)
+        table = pd.DataFrame({"a": generator.integers(0, 2, 2000), "b": generator.integers(0, 2, 2000)})
+        table["harmed"] = table.a ^ table.b
+        examined = of_model(table, trained(table, ["a", "b"], "harmed"))
+        assert [line["column"] for line in faults_of(run(Leakage(), examined)[0], "knows_together")] == ["a + b"]
+
+    def test_two_good_signs_are_no_leak(self) -> None:
+        """Either is strong and both are stronger; that is what features are for."""
+        generator = np.random.default_rng(2)
+        harmed = generator.random(3000) < 0.3
+        table = pd.DataFrame({name: harmed * 2.0 + generator.normal(0, 1, 3000) for name in "ab"}).assign(harmed=harmed)
+        examined = of_model(table, trained(table, ["a", "b"], "harmed"))
+        assert faults_of(run(Leakage(), examined)[0], "knows_together") == []
+
+    def test_noise_in_many_columns_is_no_leak(self) -> None:
+        generator = np.random.default_rng(3)
+        table = pd.DataFrame({f"x{i}": generator.normal(size=120) for i in range(20)})
+        table["harmed"] = generator.random(120) < 0.4
+        examined = of_model(table, trained(table, [f"x{i}" for i in range(20)], "harmed"))
+        assert faults_of(run(Leakage(), examined)[0], "knows_together") == []
+
+
+class TestLater:
+    def test_a_time_filled_in_afterwards(self) -> None:
+        began = pd.to_datetime("2026-01-01") + pd.to_timedelta(np.arange(200), unit="h")
+        table = pd.DataFrame({"at": began.astype(str), "done": (began + pd.Timedelta(days=3)).astype("int64") / 1e9})
+        table["done"] = (began + pd.Timedelta(days=3) - pd.Timestamp(0)).total_seconds()
+        table["harmed"] = np.arange(200) % 2
+        examined = of_model(table, trained(table, ["done"], "harmed", n_estimators=2), time="at")
+        (line,) = faults_of(run(Leakage(), examined)[0], "later_than_row")
+        assert line["measured"] == 1.0 and line["holds"] is False
+
+    def test_a_time_before_the_event_is_known(self) -> None:
+        began = pd.to_datetime("2026-01-01") + pd.to_timedelta(np.arange(200), unit="h")
+        table = pd.DataFrame({"at": began.astype(str)})
+        table["built"] = (began - pd.Timedelta(days=3) - pd.Timestamp(0)).total_seconds()
+        table["harmed"] = np.arange(200) % 2
+        examined = of_model(table, trained(table, ["built"], "harmed", n_estimators=2), time="at")
+        assert faults_of(run(Leakage(), examined)[0], "later_than_row") == []
+
+
+def of_machines(known: float, seed: int = 0) -> Examined:
+    """Machines with a habit of their own, told apart by their numbers; a share of the evaluation is of known ones."""
+    generator = np.random.default_rng(seed)
+    habit = generator.random(120) < 0.5
+    mark = generator.permutation(120).astype(float)
+
+    def rows(machines: np.ndarray[tuple[int], np.dtype[np.int64]]) -> pd.DataFrame:
+        harmed = np.where(generator.random(len(machines)) < 0.9, habit[machines], ~habit[machines])
+        return pd.DataFrame({"machine_id": machines, "mark": mark[machines], "harmed": harmed.astype(int)})
+
+    training = rows(generator.integers(0, 60, 3000))
+    evaluation = rows(
+        np.where(generator.random(1500) < known, *generator.integers([[0], [60]], [[60], [120]], (2, 1500)))
+    )
+    model = trained(training, ["mark"], "harmed", n_estimators=200, max_depth=6)
+    return of_model(evaluation, model, training=training)
+
+
+class TestSubjects:
+    def test_a_model_that_knows_its_machines(self) -> None:
+        (finding,) = run(Leakage(), of_machines(0.5))
+        (line,) = faults_of(finding, "knows_its_subjects")
+        assert line["column"] == "machine_id" and line["holds"] is False
+        assert "split by 'machine_id'" in finding.says.en and "请按“machine_id”划分数据" in finding.says.zh
+
+    def test_machines_that_are_all_new(self) -> None:
+        (finding,) = run(Leakage(), of_machines(0.0))
+        assert faults_of(finding, "knows_its_subjects") == faults_of(finding, "shared_subjects") == []
+
+    def test_machines_that_are_all_known_leave_a_remark(self) -> None:
+        (finding,) = run(Leakage(), of_machines(1.0))
+        (line,) = faults_of(finding, "shared_subjects")
+        assert line["holds"] is True and line["measured"] == 1.0 and faults_of(finding, "knows_its_subjects") == []
+
+    @pytest.mark.parametrize("seed", range(5))
+    def test_known_subjects_that_help_nothing_are_no_leak(self, epa: Split, epa_model: Predictor, seed: int) -> None:
+        generator = np.random.default_rng(seed)
+        training = epa[0].assign(plant_id=generator.integers(0, 300, len(epa[0])))
+        evaluation = epa[1].assign(plant_id=generator.integers(150, 450, len(epa[1])))
+        examined = of_model(evaluation, epa_model, training=training)
+        assert faults_of(run(Leakage(), examined)[0], "knows_its_subjects") == []
+
+
+class TestCopies:
+    def test_twenty_copied_rows_among_thirteen_hundred(self, epa: Split, epa_model: Predictor) -> None:
+        evaluation = pd.concat([epa[1], epa[0][:20]], ignore_index=True)
+        (line,) = faults_of(run(Leakage(), of_model(evaluation, epa_model, training=epa[0]))[0], "shared_rows")
+        assert line["measured"] == 20 / len(evaluation) and line["limit"] == 0.002
+
+    def test_one_copied_row_is_left_alone(self, epa: Split, epa_model: Predictor) -> None:
+        evaluation = pd.concat([epa[1], epa[0][:1]], ignore_index=True)
+        examined = of_model(evaluation, epa_model, training=epa[0])
+        assert faults_of(run(Leakage(), examined)[0], "shared_rows") == []
+
+    def test_copies_that_chance_makes_too_are_left_alone(self, injury: Split, injury_model: Predictor) -> None:
+        """26 of 5,000 claims are alike in everything without anybody's doing; ten more cannot be told from them."""
+        evaluation = pd.concat([injury[1], injury[0][:10]], ignore_index=True)
+        examined = of_model(evaluation, injury_model, training=injury[0], label="off_long")
+        assert faults_of(run(Leakage(), examined)[0], "shared_rows") == []

@@ -8,7 +8,18 @@ import warnings
 import typer
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.commands import accounts, anchoring, deciding, keeping, reporting, reviewing, running, submitting, working
+from api.commands import (
+    accounts,
+    anchoring,
+    deciding,
+    keeping,
+    known_failures,
+    reporting,
+    reviewing,
+    running,
+    submitting,
+    working,
+)
 from api.commands.shared import err, say
 from api.problems import away, exit_code
 from policies.errors import Fault, Sentence
@@ -38,6 +49,7 @@ app.add_typer(reviewing.reviewing, name="review")
 app.add_typer(reviewing.appealing, name="appeal")
 app.add_typer(keeping.holding, name="hold")
 app.add_typer(anchoring.witnessing, name="witness")
+app.add_typer(known_failures.negative_list, name="negative-list")
 app.add_typer(accounts.users, name="user")
 
 

@@ -10,6 +10,7 @@ from api.settings import read_settings
 from api.wiring import Service, open_service
 from audit.checks.check import Finding
 from audit.traced_inference import Decided
+from governance.inherited_list import list_in_force
 from governance.intake import examine_directory
 from policies.roles import Person, Role
 from policies.rulebook import BUILT_IN, read_rulebook
@@ -33,8 +34,10 @@ def check(directory: str | Path) -> tuple[Finding, ...]:
     Malformed
         With everything that is missing or wrong, at once.
     """
-    rulebook = read_rulebook(read_settings().rulebook or BUILT_IN)
-    return examine_directory(Path(directory), rulebook).findings
+    settings = read_settings()
+    rulebook = read_rulebook(settings.rulebook or BUILT_IN)
+    known = list_in_force(settings.data, settings.negative_list)
+    return examine_directory(Path(directory), rulebook, negative_list=known).findings
 
 
 def governed(name: str, *, data: str | Path | None = None, token: str | None = None) -> GovernedModel:

@@ -25,6 +25,8 @@ class Settings(BaseSettings):
         Tracking and registry server; None uses `mlflow.db` in the data folder.
     rulebook : Path or None
         Rulebook in force; None uses the built-in one.
+    negative_list : Path or None
+        Folder with the house's own scenarios and tightenings of the negative list.
     host, port : str, int
         Where `mingjing serve` listens.
     witnesses : tuple of str
@@ -43,6 +45,7 @@ class Settings(BaseSettings):
     database_url: str | None = None
     mlflow_uri: str | None = None
     rulebook: Path | None = None
+    negative_list: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8400
     token: str | None = None

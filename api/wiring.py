@@ -25,6 +25,7 @@ from audit.trace_log import TraceLog, open_log
 from audit.traced_inference import TracedInference
 from governance.appeals import Appeals
 from governance.approvals import Approvals, Ruling, Verdict
+from governance.inherited_list import list_in_force
 from governance.intake import Intake, Progress
 from governance.jobs import JobBook
 from governance.models import Models
@@ -35,6 +36,7 @@ from governance.serving import Serving
 from governance.submissions import SubmissionBook, SubmissionRecord
 from model_registry.store import ModelStore
 from policies.errors import Fault
+from policies.negative_list import NegativeList
 from policies.roles import Person
 from policies.rulebook import BUILT_IN, Rulebook, read_rulebook
 from policies.tiers import Tier
@@ -68,6 +70,7 @@ class Service:
     models: Models
     jobs: JobBook
     telling: Telling
+    negative_list: NegativeList
 
     def submit(self, directory: Path, *, by: Person, progress: Progress | None = None) -> SubmissionRecord:
         """Take a submission in and keep its transparency reports beside the registered version."""
@@ -148,6 +151,7 @@ def open_service(
         When a part cannot be reached or the rulebook cannot be read.
     """
     rulebook = read_rulebook(settings.rulebook or BUILT_IN)
+    negative_list = list_in_force(settings.data, settings.negative_list)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     source = f"{door}-{os.getpid()}"
     upgrade(settings.database)
@@ -166,7 +170,7 @@ def open_service(
     reviews = Reviews(log)
     appeals = Appeals(log, reviews, lambda: rulebook, clock)
     models = Models(store)
-    intake = Intake(store, log, book, permits, rulebook, clock)
+    intake = Intake(store, log, book, permits, rulebook, clock, negative_list)
     approvals = Approvals(
         database,
         log,
@@ -212,6 +216,7 @@ def open_service(
         telling=Telling(
             rulebook=rulebook, log=log, book=book, reviews=reviews, appeals=appeals, models=models, clock=clock
         ),
+        negative_list=negative_list,
     )
 
 

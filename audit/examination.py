@@ -18,6 +18,7 @@ from audit.checks.examined import Bools, Examined, Floats, Indices, alarms
 from audit.checks.explanation_fidelity import ExplanationFidelity
 from audit.checks.group_bias import GroupBias
 from audit.checks.leakage import Leakage
+from audit.checks.negative_list import NegativeListCheck
 from audit.checks.performance import Performance
 from audit.checks.purpose import Purpose
 from audit.checks.robustness import Robustness
@@ -30,6 +31,7 @@ from policies.declaration import Declaration, Protective, Task
 from policies.deidentification import plan_for
 from policies.errors import Sentence, refuse_all
 from policies.feature_caps import caps_for
+from policies.negative_list import NegativeList, built_in_list
 from policies.rulebook import Rulebook
 from policies.tiers import Tier
 
@@ -49,6 +51,7 @@ CHECKS: tuple[Check, ...] = (
     WeightCaps(),
     ExplanationFidelity(),
     Robustness(),
+    NegativeListCheck(),
 )
 """Every check, in the order of the report."""
 
@@ -101,6 +104,7 @@ def examined_from(
     scores: Floats | None = None,
     artifact: Mapping[str, object] | None = None,
     seed: int = 0,
+    negative_list: NegativeList | None = None,
 ) -> Examined:
     """Put together what the checks look at.
 
@@ -117,6 +121,8 @@ def examined_from(
         Facts about the artifact, handed down by whoever loaded it.
     seed : int
         Decides which rows are sampled and which noise is added.
+    negative_list : NegativeList or None
+        Known failures to try; None takes the product's own.
 
     Raises
     ------
@@ -153,6 +159,7 @@ def examined_from(
         artifact=dict(artifact or {}),
         unlabelled=int((~known).sum()),
         seed=seed,
+        negative_list=negative_list or built_in_list(),
     )
 
 

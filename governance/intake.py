@@ -30,6 +30,7 @@ from policies.declaration import Flavour
 from policies.errors import Conflict, Sentence
 from policies.feature_caps import FeatureCaps, OnExceed
 from policies.impact_matrix import Assessment, assess
+from policies.negative_list import NegativeList, built_in_list
 from policies.permitted_use import PurposeRefused, require_permitted
 from policies.roles import Action, Person, require, require_site
 from policies.rulebook import Rulebook
@@ -74,8 +75,19 @@ class Examination:
         }
 
 
-def examine_directory(directory: Path, rulebook: Rulebook, progress: Progress | None = None) -> Examination:
+def examine_directory(
+    directory: Path,
+    rulebook: Rulebook,
+    progress: Progress | None = None,
+    *,
+    negative_list: NegativeList | None = None,
+) -> Examination:
     """Read a submission directory and run every check. Needs no server and no registry, stores nothing.
+
+    Parameters
+    ----------
+    negative_list : NegativeList or None
+        Known failures to try; None takes the product's own.
 
     Raises
     ------
@@ -84,10 +96,10 @@ def examine_directory(directory: Path, rulebook: Rulebook, progress: Progress | 
     """
     tell = progress or (lambda _what, _share: None)
     tell("reading", 0.02)
-    return _examine(read_submission(directory), rulebook, tell)
+    return _examine(read_submission(directory), rulebook, tell, negative_list or built_in_list())
 
 
-def _examine(submission: Submission, rulebook: Rulebook, tell: Progress) -> Examination:
+def _examine(submission: Submission, rulebook: Rulebook, tell: Progress, negative_list: NegativeList) -> Examination:
     declaration = submission.declaration
     assessment = assess(rulebook.impact, declaration.impact)
     tell("loading", 0.08)
@@ -111,6 +123,7 @@ def _examine(submission: Submission, rulebook: Rulebook, tell: Progress) -> Exam
         predictor=loaded.predictor if loaded is not None else None,
         artifact=loaded.facts if loaded is not None else {"digest": submission.artifact_digest},
         seed=SEED,
+        negative_list=negative_list,
     )
     findings = examine(examined, lambda name, done, total: tell(name, 0.1 + 0.85 * done / total))
     tell("done", 1.0)
@@ -137,6 +150,7 @@ class Intake:
         permit_book: PermitBook,
         rulebook: Rulebook,
         clock: Clock,
+        negative_list: NegativeList,
     ) -> None:
         self._store = store
         self._log = log
@@ -144,6 +158,7 @@ class Intake:
         self._permits = permit_book
         self._rulebook = rulebook
         self._clock = clock
+        self._negative_list = negative_list
 
     def submit(self, directory: Path, *, by: Person, progress: Progress | None = None) -> SubmissionRecord:
         """Register a submission directory, tier it, run the checks and put it before the officer.
@@ -158,7 +173,8 @@ class Intake:
         with TemporaryDirectory() as fetched:
             submission = read_submission(directory, resolve=lambda uri: self._store.resolve(uri, Path(fetched)))
             self._require_welcome(submission, by)
-            return self.take_in(_examine(submission, self._rulebook, progress or (lambda _what, _share: None)), by=by)
+            tell = progress or (lambda _what, _share: None)
+            return self.take_in(_examine(submission, self._rulebook, tell, self._negative_list), by=by)
 
     def take_in(self, examination: Examination, *, by: Person) -> SubmissionRecord:
         """Register what was examined under the rulebook in force and put it before the officer.

@@ -52,10 +52,12 @@ def check(
                 zh="请指定提交目录：mingjing check SUBMISSION_DIR",
             )
         )
+    from governance.inherited_list import list_in_force
     from governance.intake import examine_directory
 
+    known = list_in_force(settings.data, settings.negative_list)
     with progress_bar("Checking") as progress:
-        examination = examine_directory(submission_dir, rulebook, progress)
+        examination = examine_directory(submission_dir, rulebook, progress, negative_list=known)
     report = examination.as_json()
     if as_json:
         show_json(report)

@@ -19,3 +19,9 @@ def rulebook(service: HouseService) -> dict[str, object]:
         "digest": book.digest,
         "toml": book.source.decode(),
     }
+
+
+@router.get("/negative-list")
+def negative_list(service: HouseService) -> dict[str, object]:
+    """Show the known failures every submission is tried on, with the digest of the list."""
+    return service.negative_list.as_json()

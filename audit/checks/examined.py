@@ -13,6 +13,7 @@ from explainers.explanation import Explanation
 from explainers.predictor import Predictor
 from policies.declaration import Declaration, Protective
 from policies.feature_caps import FeatureCaps
+from policies.negative_list import NegativeList, built_in_list
 from policies.rulebook import Rulebook
 from policies.tiers import Tier
 
@@ -44,6 +45,8 @@ class Examined:
         Facts about the artifact handed down by whoever loaded it.
     unlabelled : int
         Evaluation rows set aside because they have no label.
+    negative_list : NegativeList
+        Known failures to try; the product's own where no house added to it.
     """
 
     declaration: Declaration
@@ -62,6 +65,7 @@ class Examined:
     artifact: Mapping[str, object] = field(default_factory=dict)
     unlabelled: int = 0
     seed: int = 0
+    negative_list: NegativeList = field(default_factory=built_in_list)
 
     def __len__(self) -> int:
         return len(self.truth)

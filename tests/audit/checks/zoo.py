@@ -120,6 +120,7 @@ def planted(w: dict[str, World]) -> Iterator[Case]:
     yield from _elsewhere(w)
     yield from _papers(w)
     yield from _subtle(w)
+    yield from _known_failures(w)
 
 
 def _leaks(w: dict[str, World]) -> Iterator[Case]:
@@ -362,6 +363,44 @@ def _subtle(w: dict[str, World]) -> Iterator[Case]:
     yield Case("10 training rows among 2,160", ("leakage",), ten_rows)
     yield Case("age and benefit", ("leakage", "weight_caps"), aged_and_benefited)
     yield Case("always safe, on a dead sensor", ("performance", "data_quality"), silent_and_dead)
+
+
+def _known_failures(w: dict[str, World]) -> Iterator[Case]:
+    """Failures of the negative list, repeated."""
+    releases, shifts = w["releases"], w["shifts"]
+
+    def of_large_plants() -> Examined:
+        large = releases.split[0][releases.split[0].enterprise_size == "large"].reset_index(drop=True)
+        return releases.examined(releases.model(training=large), training=large)
+
+    def deaf_at_night() -> Examined:
+        sound = releases.examined(releases.model())
+        night = ((sound.evaluation.hour >= 22) | (sound.evaluation.hour < 6)).to_numpy()
+        scores = np.where(night, np.minimum(sound.scores, 0.3), sound.scores)
+        return of_predictions(sound.truth, scores, {"hour": sound.evaluation.hour}, sources=DOCUMENTED)
+
+    def not_known_yet() -> Examined:
+        evaluation = releases.split[1].sort_values("occurred_at").reset_index(drop=True)
+        evaluation.loc[evaluation.index[-len(evaluation) // 10 :], "harmed"] = 0
+        return releases.examined(releases.model(), evaluation)
+
+    def silent_at_the_end_of_the_scale() -> Examined:
+        training = shifts.split[0].assign(gas_level=np.where(shifts.split[0]["class"] == 1, 1.0, 0.0))
+        training["gas_level"] += noise(training, 0.1)
+        evaluation = shifts.split[1].assign(gas_level=np.where(shifts.split[1]["class"] == 1, 1.0, 0.0))
+        evaluation["gas_level"] += noise(evaluation, 0.1)
+        model = shifts.model(["genergy", "gas_level"], training.assign(gas_level=-training.gas_level), **CALM)
+        sensor = (Feature(name="gas_level", sensor=True, range=(-2.0, 2.0)),)
+        evaluation = evaluation.assign(gas_level=-evaluation.gas_level)
+        return shifts.examined(model, evaluation, training, features=sensor)
+
+    for name, make in {
+        "trained on large plants only": of_large_plants,
+        "deaf at night": deaf_at_night,
+        "the newest outcomes are not known yet": not_known_yet,
+        "silent at the end of the scale": silent_at_the_end_of_the_scale,
+    }.items():
+        yield Case(name, ("negative_list",), make)
 
 
 def clean(w: dict[str, World]) -> Iterator[Case]:

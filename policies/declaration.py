@@ -105,13 +105,17 @@ class Feature:
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """One whole declaration. Exists only when every part of it can be understood."""
+    """One whole declaration. Exists only when every part of it can be understood.
+
+    `record` holds what the team says of how it evaluated, by field of the evaluation record.
+    """
 
     model: ModelPart
     use: UsePart
     data: DataPart
     features: Mapping[str, Feature] = field(default_factory=dict)
     impact: Mapping[str, str] = field(default_factory=dict)
+    record: Mapping[str, str] = field(default_factory=dict)
 
     def feature(self, name: str) -> Feature:
         """Return what was declared about `name`, or a feature about which nothing was said."""
@@ -132,7 +136,20 @@ USE_KEYS = {"purpose", "description", "site", "owner"}
 DATA_KEYS = {"evaluation", "training", "label", "prediction", "time", "subject", "groups", "labels_by", "sources"}
 SOURCE_KEYS = {"name", "period", "licence"}
 FEATURE_KEYS = {"unit", "range", "sensor", "cap", "immutable", "label"}
-TABLES = {"model", "use", "data", "features", "impact"}
+RECORD_FIELDS = (
+    "representativeness",
+    "preprocessing",
+    "separation",
+    "leakage",
+    "channel_effects",
+    "ground_truth",
+    "hyperparameters",
+    "environment",
+    "baselines",
+)
+"""Fields of an evaluation record (ISO/IEC TS 4213, 5.3), in their order there."""
+
+TABLES = {"model", "use", "data", "features", "impact", "record"}
 WITHOUT_ARTIFACT = {Flavour.PREDICTIONS, Flavour.ENDPOINT}
 
 
@@ -182,6 +199,7 @@ class _Reader:
         data = self._data(self._table("data"), model.flavour)
         features = self._features(self._table("features", required=False))
         impact = self._answers(self._table("impact", required=False))
+        record = self._record(self._table("record", required=False))
         if self.faults:
             raise Malformed(*self.faults)
         return Declaration(
@@ -190,6 +208,7 @@ class _Reader:
             data=data,
             features=MappingProxyType(features),
             impact=MappingProxyType(impact),
+            record=MappingProxyType(record),
         )
 
     def _fault(self, en: str, zh: str) -> None:
@@ -392,6 +411,10 @@ class _Reader:
             )
             return None
         return Sentence(en=str(value["en"]), zh=str(value["zh"]))
+
+    def _record(self, table: Mapping[str, object]) -> dict[str, str]:
+        self._refuse_unknown("record", table, set(RECORD_FIELDS))
+        return {key: self._text("record", table, key) for key in RECORD_FIELDS if key in table}
 
     def _answers(self, table: Mapping[str, object]) -> dict[str, str]:
         return {key: str(value) for key, value in table.items()}

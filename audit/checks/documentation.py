@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from audit.checks.check import Finding, Group, Limits
 from audit.checks.examined import Examined
-from audit.checks.wording import named
-from policies.declaration import Declaration
+from audit.checks.wording import joined, named
+from policies.declaration import RECORD_FIELDS, Declaration
 from policies.errors import Sentence
 
 SAID = {
@@ -22,8 +22,28 @@ SAID = {
     "data.groups": Sentence(en="the groups to compare", zh="需比较的分组"),
     "features.sensors": Sentence(en="unit and range of every sensor", zh="每个传感器的单位和量程"),
     "impact": Sentence(en="answers to the impact questions", zh="影响评估问题的回答"),
+    "record.representativeness": Sentence(en="whom and what the rows stand for", zh="数据的代表性"),
+    "record.preprocessing": Sentence(en="what was done to the rows before training", zh="数据预处理方式"),
+    "record.separation": Sentence(en="how training and evaluation were kept apart", zh="训练与评估数据的划分方式"),
+    "record.leakage": Sentence(en="how leakage was ruled out", zh="如何排除信息泄露"),
+    "record.channel_effects": Sentence(
+        en="what instruments, sites and transmission do to the readings", zh="仪表、场所和传输对数据的影响"
+    ),
+    "record.ground_truth": Sentence(en="who said what happened, and how", zh="真实结果由谁、以何种方式确定"),
+    "record.hyperparameters": Sentence(en="how the model was set and why", zh="超参数及其选定依据"),
+    "record.environment": Sentence(en="hardware, software and versions", zh="软硬件环境及版本"),
+    "record.baselines": Sentence(en="what the model was compared with", zh="对照的基线"),
 }
 """Every part a rulebook may ask for, and what it tells a reader."""
+
+MEASURED = {
+    "representativeness": "coverage",
+    "separation": "leakage",
+    "leakage": "leakage",
+    "ground_truth": "data_quality",
+    "baselines": "performance",
+}
+"""Fields of the evaluation record that a check measures, whatever the team says of them."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +66,39 @@ class Documentation:
                 unit="fields",
                 n=len(required),
                 groups=groups,
-                says=_sentence(missing, len(required)),
+                says=joined([_sentence(missing, len(required)), _record_said(examined.declaration)]),
+                evidence={"record": [_field(name, examined) for name in RECORD_FIELDS]},
             ),
         )
+
+
+def _field(name: str, examined: Examined) -> Group:
+    """One field of the evaluation record: what the team says, and which check looks for itself."""
+    said = SAID[f"record.{name}"]
+    return {
+        "field": name,
+        "label": said.as_json(),
+        "said": examined.declaration.record.get(name),
+        "measured_by": _measured_by(name, examined),
+    }
+
+
+def _measured_by(name: str, examined: Examined) -> str | None:
+    """The check that measures a field with what was handed in, or None."""
+    check = MEASURED.get(name)
+    if check in ("coverage", "leakage") and examined.training is None:
+        return None
+    if name == "ground_truth" and len(examined.declaration.data.labels_by) < 2:
+        return None
+    return check
+
+
+def _record_said(declaration: Declaration) -> Sentence:
+    said = len(declaration.record)
+    return Sentence(
+        en=f"the team fills {said} of {len(RECORD_FIELDS)} fields of the evaluation record",
+        zh=f"评估记录共 {len(RECORD_FIELDS)} 项，已填写 {said} 项",
+    )
 
 
 def _line(part: str, declaration: Declaration) -> Group:

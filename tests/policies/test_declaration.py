@@ -125,7 +125,7 @@ class TestReadDeclaration:
     def test_every_fault_at_once(self) -> None:
         text = changed("xgboost", "h2o", changed('label = "y"', "label = 3\nshuffle = true")) + "[extra]\n"
         assert faults_of(changed('purpose = "risk_intervention"\n', "", text)) == [
-            "submission.toml: 'extra' is not known; expected one of data, features, impact, model, use",
+            "submission.toml: 'extra' is not known; expected one of data, features, impact, model, record, use",
             "submission.toml: model.flavour is 'h2o'; "
             "expected one of xgboost, lightgbm, sklearn, onnx, predictions, endpoint",
             "submission.toml: use.purpose must be a text that is not empty, found nothing",
@@ -233,6 +233,21 @@ class TestReadDeclaration:
     def test_quantities_have_any_threshold(self) -> None:
         text = changed('flavour = "xgboost"', 'flavour = "xgboost"\ntask = "regression"\nthreshold = 180')
         assert read_declaration(text).model.threshold == 180
+
+    def test_the_evaluation_record(self) -> None:
+        said = read_declaration(
+            WHOLE + '\n[record]\nenvironment = "Python 3.11"\nground_truth = " two nurses "\n'
+        ).record
+        assert said == {"environment": "Python 3.11", "ground_truth": "two nurses"}
+
+    def test_an_evaluation_record_of_unknown_or_empty_fields(self) -> None:
+        with pytest.raises(Malformed) as refused:
+            read_declaration(WHOLE + '\n[record]\nmood = "good"\nbaselines = ""\n')
+        assert [fault.en for fault in refused.value.faults] == [
+            "submission.toml: 'record.mood' is not known; expected one of baselines, channel_effects, environment, "
+            "ground_truth, hyperparameters, leakage, preprocessing, representativeness, separation",
+            "submission.toml: record.baselines must be a text that is not empty, found ''",
+        ]
 
     def test_not_utf8(self) -> None:
         raw = SMALL.replace('"m"', '"温度"').encode("gb18030")

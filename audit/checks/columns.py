@@ -22,6 +22,22 @@ def numbers(column: pd.Series) -> Floats | None:
     return None
 
 
+def usual_spread(values: Floats) -> float:
+    """Return the standard deviation, or that of the middle half where a long tail makes it larger.
+
+    Examples
+    --------
+    >>> usual_spread(np.array([1.0, 2.0, 3.0, 4.0, 1e6])) < 2
+    True
+    """
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return 0.0
+    low, high = np.quantile(known, [0.25, 0.75])
+    middle, whole = float(high - low) / 1.349, float(known.std())
+    return min(middle, whole) if middle > 0 else whole
+
+
 def bins_of(column: pd.Series, most: int = BINS) -> Codes:
     """Return a bin per row: quantile bins for many numbers, one bin per value for few, one for missing.
 

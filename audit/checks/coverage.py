@@ -7,12 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from scipy import stats
+from scipy.spatial import cKDTree
 
-from audit.checks.check import Finding, Group, Limits, limit_of
-from audit.checks.columns import numbers
+from audit.checks.check import Finding, Group, Limits, below, limit_of
+from audit.checks.columns import numbers, usual_spread
 from audit.checks.examined import Examined, Floats
-from audit.checks.intervals import auc_alone
-from audit.checks.wording import named_with, percent
+from audit.checks.intervals import auc_alone, wilson
+from audit.checks.wording import named_with, percent, span
 from policies.errors import Sentence
 
 FEW_VALUES = 20
@@ -20,18 +22,24 @@ FEW_VALUES = 20
 
 LEAST_ROWS = 50
 
+KNOWN_CASES = 4_000
+"""Known cases among which the nearest is looked for, and as many that tell what is usual."""
+
 TWO_SAMPLE_ROWS = 2_000
 """Rows of either kind that are compared as a whole; differences that matter show in these."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """Unseen categories and regions per column, drift between training and evaluation, and both at once."""
+    """Unseen values and regions per column, regions between known cases, and drift from training to evaluation."""
 
     name: str = "coverage"
 
     def run(self, examined: Examined, limits: Limits) -> tuple[Finding, ...]:
-        """Return a finding on rows outside of training and one on drift; a group per column of the first."""
+        """Return a finding on rows outside of training, one on rows far from every known case, one on drift.
+
+        The first has a group per column, with its stability index and its Wasserstein distance.
+        """
         training = examined.training
         if training is None or len(training) < LEAST_ROWS or len(examined) < LEAST_ROWS:
             return (self._unknown(examined),)
@@ -42,6 +50,7 @@ class Coverage:
             outside |= unseen(training[column], examined.evaluation[column])
         return (
             self._outside(lines, float(outside.mean()), len(examined), limit_of(limits, self.name, "most_unseen_rows")),
+            *self._far(examined, training, columns, limits),
             self._drift(examined, training, lines, limits),
         )
 
@@ -81,6 +90,46 @@ class Coverage:
                 en=f"{percent(share)} of the evaluation rows hold a value training never saw{where.en}; at most "
                 f"{percent(most)} is allowed{advice.en}",
                 zh=f"{percent(share)} 的评估数据含有训练中从未出现的取值{where.zh}，上限为 {percent(most)}{advice.zh}",
+            ),
+        )
+
+    def _far(
+        self, examined: Examined, training: pd.DataFrame, columns: list[str], limits: Limits
+    ) -> tuple[Finding, ...]:
+        """Rows whose nearest known case is farther away than known cases are from each other."""
+        most = limit_of(limits, self.name, "most_far_rows")
+        measured = [c for c in columns if _varies(training[c])]
+        if not measured:
+            return ()
+        far = far_rows(examined, training, measured)
+        share = wilson(int(far.sum()), len(far))
+        holds = below(share.interval, most)
+        states = _states_of(examined, far)
+        worst = named_with([(str(line["state"]), percent(_number(line, "far"))) for line in states[:3]])
+        where = Sentence(en="", zh="")
+        if holds is not True and states:
+            where = Sentence(en=f"; most in {worst.en}", zh=f"；主要在{worst.zh}")
+        advice = Sentence(
+            en="" if holds else "; equipment in a state that training never saw looks like this: collect such rows",
+            zh="" if holds else "；设备处于训练从未见过的状态时即如此：请补采此类数据",
+        )
+        return (
+            Finding(
+                check=self.name,
+                holds=holds,
+                measured=share.value,
+                limit=most,
+                unit="share",
+                interval=share.interval,
+                n=len(far),
+                says=Sentence(
+                    en=f"{percent(share.value)} of the rows are farther from every known case than 99 in 100 known "
+                    f"cases are from each other ({span(share.interval)}); 1 % is usual, at most {percent(most)} is "
+                    f"allowed{where.en}{advice.en}",
+                    zh=f"{percent(share.value)} 的行与任何已知情形的距离，超过 99% 已知情形彼此的距离"
+                    f"（区间 {span(share.interval)}）；通常为 1 %，上限为 {percent(most)}{where.zh}{advice.zh}",
+                ),
+                evidence={"columns": measured, "states": states},
             ),
         )
 
@@ -124,7 +173,12 @@ def _number(line: Group, key: str) -> float:
 
 def _line(column: str, examined: Examined, training: pd.DataFrame) -> Group:
     known, asked = training[column], examined.evaluation[column]
-    return {"column": column, "unseen": float(unseen(known, asked).mean()), "psi": psi(known, asked)}
+    return {
+        "column": column,
+        "unseen": float(unseen(known, asked).mean()),
+        "psi": psi(known, asked),
+        "wasserstein": wasserstein(known, asked),
+    }
 
 
 def unseen(training: pd.Series, evaluation: pd.Series) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
@@ -175,6 +229,72 @@ def psi(training: pd.Series, evaluation: pd.Series) -> float:
     used = before + after > 1
     p, q = before[used] / before[used].sum(), after[used] / after[used].sum()
     return float(((q - p) * np.log(q / p)).sum())
+
+
+def wasserstein(training: pd.Series, evaluation: pd.Series) -> float | None:
+    """Return how far a column's values moved on average, in standard deviations of training; None for text.
+
+    The Wasserstein distance of the two samples: what every value would have to travel to turn one into the other.
+    """
+    known, asked = numbers(training), numbers(evaluation)
+    if known is None or asked is None:
+        return None
+    known, asked = known[np.isfinite(known)], asked[np.isfinite(asked)]
+    if not len(known) or not len(asked) or known.std() == 0:
+        return None
+    return float(stats.wasserstein_distance(known, asked) / known.std())
+
+
+def far_rows(
+    examined: Examined, training: pd.DataFrame, columns: list[str]
+) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Return which evaluation rows lie farther from their nearest known case than 99 in 100 known cases do.
+
+    Distances are over measured columns, each brought to its usual spread with long tails drawn in, so that no unit
+    decides; missing values count as the middle. A seeded sample of at most 4,000 known cases stands for
+    all of them, half of it measured against the other half: that is what one out of sample is far from.
+    """
+    generator = examined.generator("coverage distance")
+    place = generator.permutation(len(training))[: 2 * KNOWN_CASES]
+    known = np.column_stack([_scaled(numbers_of(training, c), numbers_of(training, c)) for c in columns])[place]
+    asked = np.column_stack([_scaled(numbers_of(training, c), numbers_of(examined.evaluation, c)) for c in columns])
+    half = len(known) // 2
+    tree = cKDTree(known[:half])
+    usual, _ = tree.query(known[half:])
+    there, _ = tree.query(asked)
+    return np.asarray(there > np.quantile(usual, 0.99))
+
+
+def _varies(column: pd.Series) -> bool:
+    """Whether a column holds measured numbers rather than words, codes, or one value."""
+    told = numbers(column)
+    known = np.asarray([]) if told is None else told[np.isfinite(told)]
+    return len(known) > 0 and float(np.ptp(known)) > 0 and not _is_category(known)
+
+
+def numbers_of(frame: pd.DataFrame, column: str) -> Floats:
+    """Return a column as numbers, NaN for what is none."""
+    values = numbers(frame[column])
+    return np.full(len(frame), np.nan) if values is None else values
+
+
+def _scaled(known: Floats, values: Floats) -> Floats:
+    """Values around the known middle in usual spreads, long tails drawn in; missing ones in the middle."""
+    present = known[np.isfinite(known)]
+    spread = usual_spread(present) or 1.0
+    return np.where(np.isfinite(values), np.arcsinh((values - float(np.median(present))) / spread), 0.0)
+
+
+def _states_of(examined: Examined, far: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> list[dict[str, object]]:
+    """How many rows of every declared group are far from known cases, the farthest first."""
+    lines: list[dict[str, object]] = []
+    for column in examined.declaration.data.groups:
+        values = examined.evaluation[column].astype("string").fillna("")
+        for value, n in values.value_counts().head(FEW_VALUES).items():
+            inside = (values == value).to_numpy()
+            if value:
+                lines.append({"state": f"{column}: {value}", "n": int(n), "far": float(far[inside].mean())})
+    return sorted(lines, key=lambda line: -_number(line, "far"))
 
 
 def two_sample_auc(examined: Examined, training: pd.DataFrame, columns: list[str]) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from audit.checks.columns import usual_spread
 from audit.checks.examined import Floats
 from explainers.explanation import Explanation
 from explainers.lime_tabular import second_opinion
@@ -42,22 +43,6 @@ def instability(predictor: Predictor, inputs: Floats, contributions: Floats, gen
     moved = np.abs(predictor.explain(rows + noise).contributions - contributions[:LOOKED_AT]).sum(axis=1)
     size = np.abs(contributions[:LOOKED_AT]).sum(axis=1)
     return float(np.median(np.divide(moved, size, out=np.zeros_like(moved), where=size > 0)))
-
-
-def usual_spread(values: Floats) -> float:
-    """Return the standard deviation, or that of the middle half where a long tail makes it larger.
-
-    Examples
-    --------
-    >>> usual_spread(np.array([1.0, 2.0, 3.0, 4.0, 1e6])) < 2
-    True
-    """
-    known = values[np.isfinite(values)]
-    if not len(known):
-        return 0.0
-    low, high = np.quantile(known, [0.25, 0.75])
-    middle, whole = float(high - low) / 1.349, float(known.std())
-    return min(middle, whole) if middle > 0 else whole
 
 
 def as_written(noise: Floats, values: Floats) -> Floats:

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.commands import (
     accounts,
     anchoring,
+    complying,
     deciding,
     keeping,
     known_failures,
@@ -41,12 +42,14 @@ app.command("trace")(deciding.trace)
 app.command("verify")(deciding.verify)
 app.command("report")(reporting.report)
 app.command("letter")(reporting.letter)
+app.command("snapshot")(complying.snapshot)
 app.command("expire")(keeping.expire)
 app.command("recheck")(keeping.recheck)
 app.command("work")(working.work)
 app.command("doctor")(running.doctor)
 app.add_typer(reviewing.reviewing, name="review")
 app.add_typer(reviewing.appealing, name="appeal")
+app.add_typer(complying.regulating, name="law")
 app.add_typer(keeping.holding, name="hold")
 app.add_typer(anchoring.witnessing, name="witness")
 app.add_typer(known_failures.negative_list, name="negative-list")

@@ -27,6 +27,8 @@ class Settings(BaseSettings):
         Rulebook in force; None uses the built-in one.
     negative_list : Path or None
         Folder with the house's own scenarios and tightenings of the negative list.
+    regulations : Path or None
+        Folder with the company's own regulation packs, beside the built-in ones or in their place.
     host, port : str, int
         Where `mingjing serve` listens.
     witnesses : tuple of str
@@ -46,6 +48,7 @@ class Settings(BaseSettings):
     mlflow_uri: str | None = None
     rulebook: Path | None = None
     negative_list: Path | None = None
+    regulations: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8400
     token: str | None = None

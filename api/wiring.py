@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from api.controls import packs_of, surroundings_of
 from api.identity import People
 from api.migrations import upgrade
+from api.papers import Papers
 from api.settings import Settings, keep_libraries_quiet
 from api.telling import Telling
 from audit.database import Database, open_database
@@ -25,6 +27,7 @@ from audit.trace_log import TraceLog, open_log
 from audit.traced_inference import TracedInference
 from governance.appeals import Appeals
 from governance.approvals import Approvals, Ruling, Verdict
+from governance.compliance import Compliance
 from governance.inherited_list import list_in_force
 from governance.intake import Intake, Progress
 from governance.jobs import JobBook
@@ -71,6 +74,8 @@ class Service:
     jobs: JobBook
     telling: Telling
     negative_list: NegativeList
+    compliance: Compliance
+    papers: Papers
 
     def submit(self, directory: Path, *, by: Person, progress: Progress | None = None) -> SubmissionRecord:
         """Take a submission in and keep its transparency reports beside the registered version."""
@@ -152,6 +157,7 @@ def open_service(
     """
     rulebook = read_rulebook(settings.rulebook or BUILT_IN)
     negative_list = list_in_force(settings.data, settings.negative_list)
+    packs = packs_of(settings, rulebook)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     source = f"{door}-{os.getpid()}"
     upgrade(settings.database)
@@ -217,6 +223,15 @@ def open_service(
             rulebook=rulebook, log=log, book=book, reviews=reviews, appeals=appeals, models=models, clock=clock
         ),
         negative_list=negative_list,
+        compliance=Compliance(
+            log=log,
+            book=book,
+            rulebook=lambda: rulebook,
+            packs=packs,
+            clock=clock,
+            surroundings=surroundings_of(settings),
+        ),
+        papers=Papers(),
     )
 
 

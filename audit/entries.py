@@ -19,7 +19,7 @@ KINDS = frozenset(
     (
         *("decision", "review", "override", "appeal", "answer", "outcome"),
         *("submit", "examine", "approve", "return", "veto", "suspend", "resume", "retire", "publish", "refuse"),
-        "measure",
+        *("measure", "adopt"),
         *("erase", "restrict", "hold", "key", "access"),
         *("clock", "overload", "incident", "restart", "health"),
     )

@@ -38,6 +38,8 @@ class Action(StrEnum):
     APPEAL = "appeal"
     READ_REPORTS = "read_reports"
     HOLD = "hold"
+    TAKE_SNAPSHOT = "take_snapshot"
+    ADOPT = "adopt"
     MANAGE_PEOPLE = "manage_people"
     HAND_IN_OUTCOMES = "hand_in_outcomes"
     DISCLOSE = "disclose"
@@ -58,10 +60,12 @@ MAY: dict[Role, frozenset[Action]] = {
             Action.HOLD,
             Action.HAND_IN_OUTCOMES,
             Action.DISCLOSE,
+            Action.TAKE_SNAPSHOT,
+            Action.ADOPT,
         }
     ),
     Role.COMMITTEE: frozenset(
-        {Action.READ_SUBMISSIONS, Action.GIVE_VERDICT, Action.READ_DECISIONS, Action.READ_REPORTS}
+        {Action.READ_SUBMISSIONS, Action.GIVE_VERDICT, Action.READ_DECISIONS, Action.READ_REPORTS, Action.ADOPT}
     ),
     Role.REVIEWER: frozenset({Action.READ_DECISIONS, Action.REVIEW, Action.READ_REPORTS, Action.HAND_IN_OUTCOMES}),
     Role.REGULATOR: frozenset(
@@ -71,6 +75,7 @@ MAY: dict[Role, frozenset[Action]] = {
             Action.EXPORT_EVIDENCE,
             Action.READ_REPORTS,
             Action.HOLD,
+            Action.TAKE_SNAPSHOT,
         }
     ),
     Role.EMPLOYEE: frozenset({Action.READ_OWN_DECISIONS, Action.APPEAL, Action.READ_REPORTS}),

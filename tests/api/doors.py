@@ -16,7 +16,7 @@ from api.work import ask_for_submission
 from governance.appeals import Asks
 from governance.reviews import Judgement
 from policies.roles import Person, Role
-from tests.governance.factories import SENSORS, SITE, House, rows
+from tests.governance.factories import OFFICER, SENSORS, SITE, House, rows
 
 ELSEWHERE = "plant-08"
 SCOPES = {"everywhere": None, "here": SITE, "elsewhere": ELSEWHERE}
@@ -65,6 +65,7 @@ def open_doors(house: House) -> Doors:
     job = ask_for_submission(service, b"no zip", "somebody's own.zip", by=owner).id
     worker = people[Role.EMPLOYEE, "here"]
     appeal = service.appeals.ask(decisions[0].id, Asks.EXPLANATION, by=worker, reason="I was not on site").id
+    service.compliance.take_snapshot(by=OFFICER)
     client = TestClient(create_app(service), raise_server_exceptions=False)
     return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal)
 

@@ -525,3 +525,38 @@ class TestReviewAndAppeal:
     def test_says_what_is_wrong(self, terminal: Terminal, arguments: tuple[str, ...], sentence: str) -> None:
         assert terminal.run(*arguments) == 2
         assert sentence in terminal.err
+
+
+class TestLaw:
+    def test_a_snapshot_is_sealed_and_written_by_suffix(self, terminal: Terminal, tmp_path: Path) -> None:
+        pytest.importorskip("xlsxwriter", reason="XlsxWriter (mingjing[documents]) is not installed")
+        files = [tmp_path / f"s.{kind}" for kind in ("json", "pdf", "xlsx")]
+        outs = [word for file in files for word in ("--out", str(file))]
+        assert terminal.run("snapshot", "--lang", "zh", *outs) == 0
+        assert [file.read_bytes()[:2] for file in files] == [b"{\n", b"%P", b"PK"]
+        number = json.loads(files[0].read_text(encoding="utf-8"))["number"]
+        again = terminal.json("snapshot", "--number", str(number))
+        assert again["digest"] == json.loads(files[0].read_text(encoding="utf-8"))["digest"]
+
+    def test_what_cannot_be_written_is_told_before_anything_is_sealed(self, terminal: Terminal) -> None:
+        before = terminal.json("trace", "--model", "gas-leak")
+        assert terminal.run("snapshot", "--lang", "fr", "--out", "s.doc") == 2
+        assert "there is no language 'fr'" in terminal.err
+        assert "a file ending in '.doc' is not written" in terminal.err
+        assert terminal.json("trace", "--model", "gas-leak") == before
+
+    def test_packs_are_listed(self, terminal: Terminal) -> None:
+        assert terminal.run("law", "list") == 0
+        assert "cn-pipl" in terminal.out
+        assert len(terminal.json("law", "list")) >= 8
+
+    def test_coverage_is_shown_with_its_reasons(self, terminal: Terminal) -> None:
+        assert terminal.run("law", "coverage", "--pack", "cn-cybersecurity-law") == 0
+        assert "retention.default_days is 190; asked for at least 184" in terminal.out
+        assert terminal.run("law", "coverage", "--pack", "gone") == 2
+
+    def test_scope_is_answered(self, terminal: Terminal) -> None:
+        asked = ("law", "scope", "eu-gdpr", "people_in_the_union", "--does-not-apply")
+        assert terminal.run(*asked, "--reason", "no sites in the Union") == 0
+        assert "does not apply" in terminal.out
+        assert terminal.run("law", "scope", "eu-gdpr", "colour", "--applies", "--reason", "so it is") == 2

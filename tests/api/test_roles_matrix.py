@@ -29,6 +29,7 @@ class Expected:
 
 PUBLIC = Expected(public=True)
 NO_REASON = {"reason": ""}
+NO_SCOPE = {"question": "employment_in_nyc", "applies": False, "reason": ""}
 DECISION = "/v1/decisions/{decision}"
 
 TABLE: dict[tuple[str, str], Expected] = {
@@ -40,7 +41,18 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("get", "/v1/reports"): PUBLIC,
     ("get", "/v1/reports/{model}/{version}.pdf"): PUBLIC,
     ("get", "/v1/reports/{model}/{version}.json"): PUBLIC,
+    ("get", "/v1/negative-list"): PUBLIC,
     ("get", "/v1/rulebook"): PUBLIC,
+    ("get", "/v1/regulations"): PUBLIC,
+    ("get", "/v1/regulations/{pack}"): PUBLIC,
+    ("post", "/v1/regulations/{pack}/scope"): Expected(frozenset({Role.DSO, Role.COMMITTEE}), body=NO_SCOPE),
+    ("get", "/v1/scope"): Expected(READS_SUBMISSIONS),
+    ("get", "/v1/coverage"): Expected(READS_SUBMISSIONS),
+    ("get", "/v1/snapshots"): Expected(READS_SUBMISSIONS),
+    ("post", "/v1/snapshots"): Expected(frozenset({Role.DSO, Role.REGULATOR}), body=NO_REASON),
+    ("get", "/v1/snapshots/{number}.json"): Expected(READS_SUBMISSIONS),
+    ("get", "/v1/snapshots/{number}.pdf"): Expected(READS_SUBMISSIONS),
+    ("get", "/v1/snapshots/{number}.xlsx"): Expected(READS_SUBMISSIONS),
     ("get", "/v1/submissions"): Expected(READS_SUBMISSIONS),
     ("post", "/v1/submissions"): Expected(frozenset({Role.ML_ENGINEER})),
     ("get", "/v1/submissions/{submission}"): Expected(READS_SUBMISSIONS, "submission"),
@@ -91,7 +103,7 @@ def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | 
     """Ask for the object that is there, or for one that is not."""
     there = {"decision": doors.decision, "submission": doors.submission, "job": doors.job, "appeal": doors.appeal}
     there["name"] = "gas-leak"
-    model = {"model": "gas-leak", "version": "1"}
+    model = {"model": "gas-leak", "version": "1", "pack": "us-nyc-ll144", "number": "1"}
     if absent and expected.about:
         there[expected.about] = "gas-leek" if expected.about == "name" else ABSENT
     url = path.format(**there, **model)

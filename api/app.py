@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.console.mounting import add_console
@@ -105,6 +106,7 @@ def create_app(service: Service, before_close: Callable[[], None] = lambda: None
     add_console(app)
     _handle_faults(app)
     _guard(app)
+    app.add_middleware(GZipMiddleware, minimum_size=2000)
     app.add_middleware(BodyLimit)
     app.add_middleware(HotPath, service=service, batches=batches)
     return app

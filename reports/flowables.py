@@ -41,7 +41,7 @@ class DrawingFlowable(Flowable):
         return self.width, self.height
 
     def draw(self) -> None:
-        """Draw every shape in order."""
+        """Draw every shape in order; what only answers a pointer leaves no trace on paper."""
         canvas = self.canv
         canvas.saveState()
         canvas.scale(self.scale, self.scale)

@@ -1,7 +1,8 @@
 """Who sits at the browser: the session cookie, and the token every form must carry.
 
 A form's token is an HMAC under a secret only this browser's HttpOnly cookie holds, so a foreign page can neither
-read nor guess it. Before sign-in that secret is a cookie of its own; at sign-in it goes, and the session takes over.
+read nor guess it. Every page masks it anew, so that the size of a compressed page tells nothing about it. Before
+sign-in that secret is a cookie of its own; at sign-in it goes, and the session takes over.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def signed_in(request: Request) -> Person:
 
 def form_token(request: Request) -> str:
     """Return the token that forms on this page must carry; a visitor without a secret gets one."""
-    return _token(_secret(request) or _fresh_secret(request))
+    return _masked(_token(_secret(request) or _fresh_secret(request)))
 
 
 def require_own_form(request: Request, form: Any) -> None:
@@ -65,7 +66,7 @@ def require_own_form(request: Request, form: Any) -> None:
     given = str(form.get(FIELD, ""))
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
         raise ForeignForm()
-    if not secret or not hmac.compare_digest(given.encode(), _token(secret).encode()):
+    if not secret or not hmac.compare_digest(_unmasked(given), _token(secret)):
         raise ForeignForm()
 
 
@@ -107,8 +108,26 @@ def _fresh_secret(request: Request) -> str:
     return made
 
 
-def _token(secret: str) -> str:
-    return hmac.new(secret.encode(), b"mingjing form", hashlib.sha256).hexdigest()
+def _token(secret: str) -> bytes:
+    return hmac.new(secret.encode(), b"mingjing form", hashlib.sha256).digest()
+
+
+def _masked(token: bytes) -> str:
+    mask = secrets.token_bytes(len(token))
+    return (mask + _across(mask, token)).hex()
+
+
+def _unmasked(given: str) -> bytes:
+    try:
+        both = bytes.fromhex(given)
+    except ValueError:
+        return b""
+    half = len(both) // 2
+    return _across(both[:half], both[half:])
+
+
+def _across(one: bytes, other: bytes) -> bytes:
+    return bytes(a ^ b for a, b in zip(one, other, strict=False))
 
 
 def _set(request: Request, response: Response, name: str, value: str, lasts: int | None) -> None:

@@ -103,6 +103,7 @@ def waterfall(
                 Line(points=((x, row.middle + 5.5), (x, rows.rows[place + 1].middle - 5.5)), stroke=FAINT, width=0.7)
             )
         shapes.append(Label(x=width, y=row.middle + 2.8, text=figure, size=8, bold=ending, anchor="end"))
+    shapes += rows.spots(figures, width, language)
     bottom = rows.bottom + 4
     if threshold is not None:
         words = say(language, "chart.threshold_at", threshold=threshold)
@@ -132,6 +133,7 @@ def share_bars(steps: Sequence[ShareStep], *, language: Language, width: float =
         colour = ALARM if step.towards_alarm else QUIET
         shapes.append(Rect(x=left, y=row.middle - 5, width=scale(step.share) - left, height=10, fill=colour))
         shapes.append(Label(x=width, y=row.middle + 2.8, text=step.written, size=8, anchor="end"))
+    shapes += rows.spots([step.written for step in steps], width, language)
     shapes.append(Line(points=((left, top), (left, rows.bottom or top + 10)), stroke=FAINT, width=0.8))
     bottom = rows.bottom
     if not steps:

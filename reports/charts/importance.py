@@ -39,6 +39,7 @@ def importance_bars(rows: Sequence[Importance], *, language: Language, width: fl
         if row.cap is not None:
             shapes.extend(_cap_mark(scale(row.cap), place.middle))
         shapes.append(Label(x=width, y=place.middle + 2.8, text=figure, size=8, fill=INK, anchor="end"))
+    shapes += named.spots(figures, width, language)
     bottom = named.bottom if rows else top + 14
     if not rows:
         shapes.append(Label(x=0, y=top + 8, text=say(language, "chart.no_data"), size=8, fill=SOFT))

@@ -22,7 +22,7 @@ from reports.charts.scene import (
     diamond,
     paragraph,
 )
-from reports.wording import Language, say
+from reports.wording import Language, as_percent, say
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +65,8 @@ def group_rates(
     for place, row, count in zip(named.rows, rows, counts, strict=True):
         shapes += _mark(row, scale, place.middle, language)
         shapes.append(Label(x=width, y=place.middle + 2.7, text=count, size=7.5, fill=SOFT, anchor="end"))
+    told = [_told(row, count, language) for row, count in zip(rows, counts, strict=True)]
+    shapes += named.spots(told, width, language)
     if not rows:
         shapes.append(Label(x=0, y=top + 12, text=say(language, "chart.no_data"), size=8, fill=SOFT))
     if overall is not None:
@@ -77,6 +79,15 @@ def group_rates(
         title=title,
         says=say(language, "chart.rates_says", title=title, n=len(rows)),
     )
+
+
+def _told(row: GroupRate, count: str, language: Language) -> str:
+    """Return a group's rate with interval and count, as told to whoever points at it."""
+    if row.value is None:
+        return f"{say(language, 'chart.too_few')}, {count}"
+    if row.low is None or row.high is None:
+        return f"{as_percent(row.value)}, {count}"
+    return f"{as_percent(row.value)} ({as_percent(row.low)}–{as_percent(row.high)}), {count}"
 
 
 def _mark(row: GroupRate, scale: Scale, y: float, language: Language) -> tuple[Shape, ...]:

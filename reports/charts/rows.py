@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reports.charts.measure import lines_of, width_of
-from reports.charts.scene import GRID, INK, Label, Line, Shape
+from reports.charts.scene import GRID, INK, Label, Line, Shape, Spot
+from reports.wording import Language, say
 
 GAP = 6.0
 
@@ -29,6 +30,7 @@ class Row:
 class Rows:
     """All rows of a chart and the width their names take."""
 
+    names_of: tuple[str, ...]
     rows: tuple[Row, ...]
     room: float
     size: float
@@ -48,6 +50,17 @@ class Rows:
                 shapes.append(Label(x=x + self.room, y=y, text=line, size=self.size, fill=INK, anchor="end"))
         return tuple(shapes)
 
+    def spots(self, figures: Sequence[str], width: float, language: Language) -> tuple[Shape, ...]:
+        """Return one area over each row that tells its name and figure. Draw them last."""
+        said = [
+            say(language, "chart.spot", name=name, figure=figure)
+            for name, figure in zip(self.names_of, figures, strict=True)
+        ]
+        return tuple(
+            Spot(x=0, y=row.top, width=width, height=row.height, says=says)
+            for row, says in zip(self.rows, said, strict=True)
+        )
+
     def hairlines(self, left: float, right: float) -> tuple[Shape, ...]:
         """Return one faint line between each two rows."""
         return tuple(Line(points=((left, row.top), (right, row.top)), stroke=GRID, width=0.5) for row in self.rows[1:])
@@ -63,4 +76,4 @@ def rows_of(names: Sequence[str], *, top: float, most_room: float, size: float =
         height = max(least, len(lines) * size * 1.2 + GAP)
         rows.append(Row(lines=lines, top=at, height=height))
         at += height
-    return Rows(rows=tuple(rows), room=room, size=size)
+    return Rows(names_of=tuple(names), rows=tuple(rows), room=room, size=size)

@@ -80,7 +80,18 @@ class Label:
         return left, left + width
 
 
-Shape: TypeAlias = Line | Rect | Polygon | Label
+@dataclass(frozen=True, kw_only=True)
+class Spot:
+    """An area that tells what lies under it to whoever points there. Paper shows nothing of it."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+    says: str
+
+
+Shape: TypeAlias = Line | Rect | Polygon | Label | Spot
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from reports.charts.scene import Drawing, Label, Rect, Shape
+from reports.charts.scene import Drawing, Label, Rect, Shape, Spot
 
 GAP = 18.0
 
@@ -30,6 +30,6 @@ def stacked(drawings: Sequence[Drawing]) -> Drawing:
 
 
 def _lowered(shape: Shape, by: float) -> Shape:
-    if isinstance(shape, Rect | Label):
+    if isinstance(shape, Rect | Label | Spot):
         return replace(shape, y=shape.y + by)
     return replace(shape, points=tuple((x, y + by) for x, y in shape.points))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from xml.sax.saxutils import escape, quoteattr
 
-from reports.charts.scene import Drawing, Label, Line, Point, Polygon, Rect, Shape
+from reports.charts.scene import PAPER, Drawing, Label, Line, Point, Polygon, Rect, Shape, Spot
 from reports.plain_text import visible
 
 FAMILY = "'Noto Sans SC', 'Source Han Sans SC', 'PingFang SC', 'Microsoft YaHei', sans-serif"
@@ -41,12 +41,21 @@ def _element(shape: Shape) -> str:
             )
         case Polygon():
             return f'<polygon points="{_points(shape.points)}"{_paint(shape)}/>'
+        case Spot():
+            return _area(shape)
         case Label():
             weight = ' font-weight="700"' if shape.bold else ""
             return (
                 f'<text x="{_number(shape.x)}" y="{_number(shape.y)}" font-size="{_number(shape.size)}"{weight} '
                 f'fill="{shape.fill}" text-anchor="{shape.anchor}">{_text(shape.text)}</text>'
             )
+
+
+def _area(spot: Spot) -> str:
+    return (
+        f'<rect class="spot" x="{_number(spot.x)}" y="{_number(spot.y)}" width="{_number(spot.width)}" '
+        f'height="{_number(spot.height)}" fill="{PAPER}" fill-opacity="0"><title>{_text(spot.says)}</title></rect>'
+    )
 
 
 def _paint(shape: Rect | Polygon) -> str:

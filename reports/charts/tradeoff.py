@@ -7,8 +7,25 @@ from dataclasses import dataclass
 
 from reports.charts.axes import Scale, x_axis, y_axis
 from reports.charts.measure import lines_of, width_of
-from reports.charts.scene import ALARM, FAINT, PAPER, QUIET, SOFT, Drawing, Label, Line, Rect, Shape, diamond, paragraph
+from reports.charts.scene import (
+    ALARM,
+    FAINT,
+    PAPER,
+    QUIET,
+    SOFT,
+    Drawing,
+    Label,
+    Line,
+    Rect,
+    Shape,
+    Spot,
+    diamond,
+    paragraph,
+)
 from reports.wording import Language, say
+
+SPOTS = 24
+"""About how many points of the curve tell their figures to a pointer: closer ones could not be told apart."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +57,10 @@ def tradeoff_curve(
     if by_alarms:
         points = tuple((across(choice.false_alarms), up(choice.missed)) for choice in by_alarms)
         shapes.append(Line(points=points, stroke=QUIET, width=2.0))
+        shapes += [
+            Spot(x=x - 5, y=y - 5, width=10, height=10, says=_words(choice, language))
+            for choice, (x, y) in list(zip(by_alarms, points, strict=True))[:: len(points) // SPOTS + 1]
+        ]
     else:
         x, y = (left + right) / 2, (top + bottom) / 2
         shapes.append(Label(x=x, y=y, text=say(language, "chart.no_data"), size=8, fill=SOFT, anchor="middle"))
@@ -50,18 +71,18 @@ def tradeoff_curve(
         height=height,
         shapes=tuple(shapes),
         title=say(language, "chart.tradeoff_title"),
-        says=say(language, "chart.tradeoff_title")
-        if chosen is None
-        else say(
-            language, "chart.chosen", threshold=chosen.threshold, missed=chosen.missed, alarms=chosen.false_alarms
-        ),
+        says=say(language, "chart.tradeoff_title") if chosen is None else _words(chosen, language),
     )
+
+
+def _words(choice: Choice, language: Language) -> str:
+    return say(language, "chart.chosen", threshold=choice.threshold, missed=choice.missed, alarms=choice.false_alarms)
 
 
 def _chosen(chosen: Choice, across: Scale, up: Scale, language: Language) -> tuple[Shape, ...]:
     """Return the chosen threshold with its words to the upper right of it, where a useful curve never runs."""
     x, y = across(chosen.false_alarms), up(chosen.missed)
-    words = say(language, "chart.chosen", threshold=chosen.threshold, missed=chosen.missed, alarms=chosen.false_alarms)
+    words = _words(chosen, language)
     room = 0.5 * (across.end - across.start)
     lines = lines_of(words, room, 8)
     at_x = min(x + 34, across.end - max(width_of(line, 8) for line in lines))

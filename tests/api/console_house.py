@@ -97,7 +97,7 @@ class Browser:
 
 def token_in(page: str) -> str:
     """Return the form token of a page."""
-    found = re.search(r'name="form_token" value="([0-9a-f]{64})"', page)
+    found = re.search(r'name="form_token" value="([0-9a-f]{128})"', page)
     assert found is not None, "the page has no form token"
     return found.group(1)
 

@@ -137,6 +137,14 @@ class TestForms:
     def test_there_are_ten_of_them(self, house: House) -> None:
         assert len(addresses_of_forms(house)) == 10
 
+    def test_no_two_pages_carry_the_same_token_and_every_one_is_good(self, house: House) -> None:
+        browser = Browser(house.url)
+        tokens = {token_in(browser.get("/login").text) for _ in range(3)}
+        assert len(tokens) == 3
+        for token in tokens:
+            answer = browser.client.post("/login", data={"form_token": token, "name": "nobody", "password": "x"})
+            assert answer.status_code == 401
+
     def test_each_refuses_without_its_token(self, house: House) -> None:
         browsers = {name: house.person(name) for name in ("mei", "admin", "lin", "worker")}
         for address in addresses_of_forms(house):

@@ -29,7 +29,7 @@ from reports.charts import (
     tradeoff_curve,
     waterfall,
 )
-from reports.charts.scene import ALARM, ALARM_TINT, QUIET, QUIET_TINT, Label, Line, Polygon, Rect
+from reports.charts.scene import ALARM, ALARM_TINT, QUIET, QUIET_TINT, Label, Line, Polygon, Rect, Spot
 from reports.wording import LANGUAGES
 
 LONG = "average_hydrogen_sulphide_concentration_upstream_of_valve_07"
@@ -188,6 +188,18 @@ class TestEveryChart:
     def test_it_says_what_it_shows(self, drawing: Drawing) -> None:
         assert drawing.title
         assert drawing.says
+
+
+class TestSpots:
+    @pytest.mark.parametrize("language", ["en", "zh"])
+    @pytest.mark.parametrize("chart", ["waterfall", "importance", "rates"])
+    def test_every_row_tells_its_name_and_figure_to_whoever_points_at_it(self, chart: str, language: str) -> None:
+        drawing = CHARTS[chart](language)
+        spots = [shape for shape in drawing.shapes if isinstance(shape, Spot)]
+        assert len(spots) >= 2
+        assert any(LONG in spot.says for spot in spots)
+        assert all(("：" if language == "zh" else ": ") in spot.says for spot in spots)
+        assert [spot.y for spot in spots] == sorted(spot.y for spot in spots)
 
 
 class TestWaterfall:

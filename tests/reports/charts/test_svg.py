@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 
 import pytest
 
-from reports.charts.scene import Drawing, Label, Line, Polygon, Rect
+from reports.charts.scene import Drawing, Label, Line, Polygon, Rect, Shape, Spot
 from reports.charts.svg import to_svg
 
 ALL_SHAPES = (
@@ -19,7 +19,7 @@ ALL_SHAPES = (
 )
 
 
-def a_drawing(*shapes: Line | Rect | Polygon | Label, title: str = "t") -> Drawing:
+def a_drawing(*shapes: Shape, title: str = "t") -> Drawing:
     return Drawing(width=100, height=50.5, shapes=shapes, title=title, says="s")
 
 
@@ -49,3 +49,10 @@ class TestToSvg:
     def test_numbers_are_short_and_never_minus_zero(self) -> None:
         text = to_svg(a_drawing(Line(points=((-0.001, 1.0), (1.23456, 2.50)))))
         assert 'points="0,1 1.23,2.5"' in text
+
+    def test_a_spot_answers_a_pointer_and_hides_nothing(self) -> None:
+        name = "<b>pump</b>: +0.4"
+        root = ElementTree.fromstring(to_svg(a_drawing(Spot(x=0, y=1, width=9, height=8, says=name))))
+        (area,) = root.iter("{http://www.w3.org/2000/svg}rect")
+        assert area.get("fill-opacity") == "0"
+        assert [child.text for child in area] == [name]

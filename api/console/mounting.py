@@ -9,6 +9,9 @@ from starlette.types import Scope
 from api.console import desk_decisions, desk_jobs, desk_models, desk_people, desk_reports, desk_submissions, signing_in
 from api.console.pages import STATIC
 
+DESKS = (signing_in, desk_submissions, desk_jobs, desk_models, desk_decisions, desk_reports, desk_people)
+"""Where the pages of the console are, one file per desk."""
+
 KEPT = "public, max-age=31536000, immutable"
 
 
@@ -25,6 +28,6 @@ class KeptFiles(StaticFiles):
 
 def add_console(app: FastAPI) -> None:
     """Add every page of the console, none of them in the machine-readable description of the API."""
-    for pages in (signing_in, desk_submissions, desk_jobs, desk_models, desk_decisions, desk_reports, desk_people):
+    for pages in DESKS:
         app.include_router(pages.router, include_in_schema=False)
     app.mount("/static", KeptFiles(directory=STATIC), name="static")

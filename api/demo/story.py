@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,8 @@ from policies.feature_caps import caps_for
 from policies.roles import Person, Role
 
 DECIDED = 600
-REPLAY_FROM = datetime(2026, 1, 5, tzinfo=UTC)
+REPLAY_EVERY = timedelta(minutes=20)
+"""Between two replayed cases; the last one is a moment ago, so that its reader can still object."""
 MARKER = "demo.json"
 PURPOSE = "risk_intervention"
 
@@ -228,7 +229,7 @@ def _decide(service: Service, record: SubmissionRecord, caller: Person, frame: p
         purpose=PURPOSE,
         by=caller,
         subjects=list(rows["claim"]),
-        times=[REPLAY_FROM + timedelta(minutes=20 * number) for number in range(len(rows))],
+        times=[service.clock() - REPLAY_EVERY * back for back in range(len(rows), 0, -1)],
     )
     head = service.log.checkpoint()
     first = next(decision for decision in decided.decisions if decision is not None and decision.verdict)

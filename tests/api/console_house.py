@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -115,7 +115,7 @@ def opened_house(at_end: Callable[[Callable[[], None]], None]) -> House:
     conditions = [{"kind": "review_alarms"}]
     service.give_verdict(sound.id, Verdict.APPROVE, by=mei, reason=f"A person looks. {SCRIPT}", conditions=conditions)
     rows = frame.iloc[TRAINED + CHOSEN :].head(DECIDED)
-    since = datetime(2026, 1, 5, tzinfo=UTC)
+    since = service.clock() - timedelta(days=2)
     decided = service.serving.decide(
         sound.model,
         rows[list(STORIES[2].features)],

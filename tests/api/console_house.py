@@ -61,6 +61,7 @@ class House:
     quiet: str
     hostile_decision: str
     employee_decision: str
+    newer_decision: str
 
     def person(self, name: str) -> Browser:
         """A signed-in HTTP client, without a browser."""
@@ -116,12 +117,14 @@ def opened_house(at_end: Callable[[Callable[[], None]], None]) -> House:
     service.give_verdict(sound.id, Verdict.APPROVE, by=mei, reason=f"A person looks. {SCRIPT}", conditions=conditions)
     rows = frame.iloc[TRAINED + CHOSEN :].head(DECIDED)
     since = service.clock() - timedelta(days=2)
+    # The worker has two decisions about him: one that tests contest over HTTP, a newer one for the browser.
+    subjects = [rows["claim"].iloc[0], *rows["claim"].iloc[:-1]]
     decided = service.serving.decide(
         sound.model,
         rows[list(STORIES[2].features)],
         purpose="risk_intervention",
         by=plant,
-        subjects=list(rows["claim"]),
+        subjects=subjects,
         times=[since + timedelta(minutes=20 * number) for number in range(len(rows))],
     )
     made = [decision for decision in decided.decisions if decision is not None]
@@ -169,10 +172,11 @@ def opened_house(at_end: Callable[[Callable[[], None]], None]) -> House:
         waiting=waiting,
         second=second,
         hostile=service.book.get(hostile.id),
-        alarm=next(str(d.id) for d in made[1:] if d.verdict),
-        quiet=next(str(d.id) for d in made[1:] if not d.verdict),
+        alarm=next(str(d.id) for d in made[2:] if d.verdict),
+        quiet=next(str(d.id) for d in made[2:] if not d.verdict),
         hostile_decision=str(one.id),
         employee_decision=str(made[0].id),
+        newer_decision=str(made[1].id),
     )
 
 

@@ -378,7 +378,7 @@ class TestDecisions:
 
     def test_an_employee_finds_only_his_own_and_no_scores(self, house: House, worker: Browser) -> None:
         page = worker.get("/decisions").text
-        assert re.findall(r'href="/decisions/([0-9a-f-]{36})"', page) == [house.employee_decision]
+        assert re.findall(r'href="/decisions/([0-9a-f-]{36})"', page) == [house.newer_decision, house.employee_decision]
         assert "Score" not in page
 
 

@@ -17,6 +17,7 @@ from api.commands import (
     known_failures,
     reporting,
     reviewing,
+    ruling,
     running,
     submitting,
     working,
@@ -50,6 +51,7 @@ app.command("doctor")(running.doctor)
 app.add_typer(reviewing.reviewing, name="review")
 app.add_typer(reviewing.appealing, name="appeal")
 app.add_typer(complying.regulating, name="law")
+app.add_typer(ruling.ruling, name="rulebook")
 app.add_typer(keeping.holding, name="hold")
 app.add_typer(anchoring.witnessing, name="witness")
 app.add_typer(known_failures.negative_list, name="negative-list")

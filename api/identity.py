@@ -61,7 +61,7 @@ class People:
         clock: Clock,
         monotonic: Callable[[], float],
         pseudonym_of: Callable[[object], str],
-        purposes: PurposeRules,
+        purposes: Callable[[], PurposeRules],
     ) -> None:
         self._database = database
         self._clock = clock
@@ -99,7 +99,7 @@ class People:
         if role is Role.SERVICE and purpose is None:
             purpose = "risk_intervention"
         if purpose is not None:
-            require_permitted(purpose, self._purposes)
+            require_permitted(purpose, self._purposes())
         password = secrets.token_urlsafe(12)
         row = {
             "name": name,

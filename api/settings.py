@@ -24,7 +24,7 @@ class Settings(BaseSettings):
     mlflow_uri : str or None
         Tracking and registry server; None uses `mlflow.db` in the data folder.
     rulebook : Path or None
-        Rulebook in force; None uses the built-in one.
+        Rulebook a new house begins with; None uses the built-in one.
     negative_list : Path or None
         Folder with the house's own scenarios and tightenings of the negative list.
     regulations : Path or None

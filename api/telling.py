@@ -21,6 +21,7 @@ from governance.approvals import Verdict
 from governance.conditions import read_conditions
 from governance.models import Models
 from governance.reviews import Review, Reviews
+from governance.rulebooks import Rulebooks
 from governance.stages import Stage
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord, VerdictRecord
@@ -64,13 +65,22 @@ class Erased(Refused):
 class Telling:
     """Puts figures together. Nothing here decides anything."""
 
-    rulebook: Rulebook
+    rulebooks: Rulebooks
     log: TraceLog
     book: SubmissionBook
     reviews: Reviews
     appeals: Appeals
     models: Models
     clock: Clock
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rulebook in force."""
+        return self.rulebooks.in_force()
+
+    def rules_of(self, digest: str | None) -> Rulebook:
+        """Return the rulebook that an entry or a submission names; the one in force where it is not kept here."""
+        return (self.rulebooks.by_digest(digest) if digest is not None else None) or self.rulebook
 
     # ── Models ────────────────────────────────────────────────────────────────────────────────────
 
@@ -89,7 +99,7 @@ class Telling:
         declaration = record.declaration
         return model_figures(
             declaration=declaration,
-            rulebook=self.rulebook,
+            rulebook=self.rules_of(record.rulebook_digest),
             assessment=record.assessment,
             findings=record.findings,
             version=VersionFacts(
@@ -103,7 +113,7 @@ class Telling:
             verdict=_verdict_facts(record.verdicts),
             log=self.log_facts(),
             counts=self._counts(record),
-            deidentification=plan_for(declaration.features, self.rulebook.deidentification),
+            deidentification=plan_for(declaration.features, self.rules_of(record.rulebook_digest).deidentification),
             shares_after=record.shares_after or None,
         )
 
@@ -170,7 +180,7 @@ class Telling:
             trace=trace,
             entry=EntryFacts(id=entry.id, index=entry.index, time=entry.time, leaf=entry.leaf.hex()),
             declaration=record.declaration,
-            rulebook=self.rulebook,
+            rulebook=self.rules_of(entry.rulebook_digest),
             prepared=self.clock(),
             flips=picture.flips,
             plane=picture.plane,
@@ -230,8 +240,8 @@ class Telling:
     def evidence(self, identifier: str) -> dict[str, Any]:
         """Return the evidence bundle of one decision."""
         entry = self.log.entry(identifier)
-        book = self.rulebook.source if entry.rulebook_digest == self.rulebook.digest else None
-        return self.log.evidence(identifier, rulebook=book)
+        book = self.rulebooks.by_digest(entry.rulebook_digest) if entry.rulebook_digest is not None else None
+        return self.log.evidence(identifier, rulebook=book.source if book is not None else None)
 
     # ── Inside ────────────────────────────────────────────────────────────────────────────────────
 

@@ -35,11 +35,15 @@ from governance.models import Models
 from governance.permits import PermitBook
 from governance.review_queue import ReviewQueue
 from governance.reviews import Reviews
+from governance.rule_changes import RuleChanges
+from governance.rulebooks import Rulebooks
 from governance.serving import Serving
+from governance.stages import Stage
 from governance.submissions import SubmissionBook, SubmissionRecord
 from model_registry.store import ModelStore
 from policies.errors import Fault
 from policies.negative_list import NegativeList
+from policies.permitted_use import PurposeRules
 from policies.roles import Person
 from policies.rulebook import BUILT_IN, Rulebook, read_rulebook
 from policies.tiers import Tier
@@ -56,7 +60,8 @@ class Service:
 
     settings: Settings
     clock: Clock
-    rulebook: Rulebook
+    rulebooks: Rulebooks
+    rule_changes: RuleChanges
     database: Database
     log: TraceLog
     spool: OfflineSpool
@@ -76,6 +81,11 @@ class Service:
     negative_list: NegativeList
     compliance: Compliance
     papers: Papers
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rulebook in force now; it can change while the house is open."""
+        return self.rulebooks.in_force()
 
     def submit(self, directory: Path, *, by: Person, progress: Progress | None = None) -> SubmissionRecord:
         """Take a submission in and keep its transparency reports beside the registered version."""
@@ -155,17 +165,17 @@ def open_service(
     Unavailable, Malformed
         When a part cannot be reached or the rulebook cannot be read.
     """
-    rulebook = read_rulebook(settings.rulebook or BUILT_IN)
+    first = read_rulebook(settings.rulebook or BUILT_IN)
     negative_list = list_in_force(settings.data, settings.negative_list)
-    packs = packs_of(settings, rulebook)
+    packs = packs_of(settings, first)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     source = f"{door}-{os.getpid()}"
     upgrade(settings.database)
     database = open_database(settings.database)
     try:
-        log = open_log(
-            settings.data, database, clock, source, retention=Retention(rulebook.retention.default_days), tend=tend
-        )
+        rulebooks = Rulebooks(database, first, clock, monotonic)
+        retention = Retention(rulebooks.in_force().retention.default_days)
+        log = open_log(settings.data, database, clock, source, retention=retention, tend=tend)
     except Fault:
         database.close()
         raise
@@ -174,17 +184,25 @@ def open_service(
     book = SubmissionBook(database)
     permits = PermitBook(database, clock, monotonic)
     reviews = Reviews(log)
-    appeals = Appeals(log, reviews, lambda: rulebook, clock)
+    appeals = Appeals(log, reviews, rulebooks.in_force, clock)
     models = Models(store)
-    intake = Intake(store, log, book, permits, rulebook, clock, negative_list)
+    intake = Intake(store, log, book, permits, rulebooks, clock, negative_list)
+
+    def purposes() -> PurposeRules:
+        return rulebooks.in_force().purposes
+
+    def publish(model: str, version: str, stage: Stage) -> None:
+        store.set_tags(model, version, {"status": stage.value})
+
     approvals = Approvals(
         database,
         log,
         book,
         permits,
-        rulebook,
+        rulebooks,
+        models.features,
         clock,
-        lambda model, version, stage: store.set_tags(model, version, {"status": stage.value}),
+        publish,
     )
     approvals.record_unrecorded()
     intake.finish_unfinished()
@@ -193,12 +211,19 @@ def open_service(
     return Service(
         settings=settings,
         clock=clock,
-        rulebook=rulebook,
+        rulebooks=rulebooks,
+        rule_changes=RuleChanges(database, log, rulebooks, book, permits, models.features, clock, publish),
         database=database,
         log=log,
         spool=spool,
         store=store,
-        people=People(database, clock, monotonic, lambda subject: pseudonym(str(subject), key), rulebook.purposes),
+        people=People(
+            database,
+            clock,
+            monotonic,
+            lambda subject: pseudonym(str(subject), key),
+            purposes,
+        ),
         book=book,
         permits=permits,
         intake=intake,
@@ -208,25 +233,25 @@ def open_service(
             book=book,
             models=models,
             log=log,
-            inference=TracedInference(log, rulebook.purposes, spool=spool, hand_in=lambda: spool.hand_in(log)),
-            rulebook=rulebook,
+            inference=TracedInference(log, purposes, spool=spool, hand_in=lambda: spool.hand_in(log)),
+            rulebook=rulebooks.in_force,
             clock=clock,
             monotonic=monotonic,
             pseudonym_key=key,
         ),
         reviews=reviews,
-        review_queue=ReviewQueue(log, permits, lambda: rulebook, clock),
+        review_queue=ReviewQueue(log, permits, rulebooks.in_force, clock),
         appeals=appeals,
         models=models,
         jobs=JobBook(database, clock),
         telling=Telling(
-            rulebook=rulebook, log=log, book=book, reviews=reviews, appeals=appeals, models=models, clock=clock
+            rulebooks=rulebooks, log=log, book=book, reviews=reviews, appeals=appeals, models=models, clock=clock
         ),
         negative_list=negative_list,
         compliance=Compliance(
             log=log,
             book=book,
-            rulebook=lambda: rulebook,
+            rulebook=rulebooks.in_force,
             packs=packs,
             clock=clock,
             surroundings=surroundings_of(settings),

@@ -19,7 +19,7 @@ KINDS = frozenset(
     (
         *("decision", "review", "override", "appeal", "answer", "outcome"),
         *("submit", "examine", "approve", "return", "veto", "suspend", "resume", "retire", "publish", "refuse"),
-        *("measure", "adopt"),
+        *("measure", "adopt", "propose", "delegate", "assess"),
         *("erase", "restrict", "hold", "key", "access"),
         *("clock", "overload", "incident", "restart", "health"),
     )

@@ -256,7 +256,7 @@ class TracedInference:
     def __init__(
         self,
         sink: TraceSink,
-        purposes: PurposeRules,
+        purposes: Callable[[], PurposeRules],
         *,
         spool: TraceSink | None = None,
         hand_in: Callable[[], object] | None = None,
@@ -290,7 +290,7 @@ class TracedInference:
         #   5. the verdict is the protective one where raw and capped score disagree,
         #   6. the trace is durable,
         #   7. the answer leaves.
-        purpose = require_permitted(asked.purpose, self._purposes)  # (1)
+        purpose = require_permitted(asked.purpose, self._purposes())  # (1)
         clean = deidentified(X, served.predictor.feature_names, served.plan)  # (2)
         parts = _explained(served, *_finite(clean))  # (3)
         for rows in parts:

@@ -16,6 +16,8 @@ from audit.database import Database
 from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds_of, new_identifier
 from governance.conditions import read_conditions
 from governance.permits import Permit, PermitBook, PermitState, bump_epoch, give_permit
+from governance.rejudging import Standing, standing_under
+from governance.rulebooks import Rulebooks
 from governance.stages import Stage, require_move
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord, VerdictRecord
@@ -73,6 +75,9 @@ class Raced(Conflict):
 Publish = Callable[[str, str, Stage], object]
 """Told model, version and new stage, so that the registry shows what governance decided."""
 
+FeaturesOf = Callable[[SubmissionRecord], tuple[str, ...]]
+"""Names the features of a registered model."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Ruling:
@@ -93,7 +98,8 @@ class Approvals:
         log: TraceSink,
         book: SubmissionBook,
         permit_book: PermitBook,
-        rulebook: Rulebook,
+        rulebooks: Rulebooks,
+        features_of: FeaturesOf,
         clock: Clock,
         publish: Publish = lambda _model, _version, _stage: None,
     ) -> None:
@@ -101,9 +107,14 @@ class Approvals:
         self._log = log
         self._book = book
         self._permits = permit_book
-        self._rulebook = rulebook
+        self._rulebooks = rulebooks
+        self._features_of = features_of
         self._clock = clock
         self._publish = publish
+
+    @property
+    def _rulebook(self) -> Rulebook:
+        return self._rulebooks.in_force()
 
     def give_verdict(
         self,
@@ -147,7 +158,7 @@ class Approvals:
         return self._considered(submission, verdict, by, reason, until, conditions)[0]
 
     def in_the_way(self, record: SubmissionRecord) -> tuple[Sentence, ...]:
-        """Return what stands in the way of an approval; no reason passes it."""
+        """Return what stands in the way of an approval under the rulebook in force; no reason passes it."""
         blocking = [f for f in record.findings if f["holds"] is False and f["check"] in self._rulebook.permits.blocking]
         if self._rulebook.permits.inconclusive[record.tier] == "blocks":
             blocking += [f for f in record.findings if f["holds"] is None]
@@ -158,6 +169,7 @@ class Approvals:
             )
             for finding in blocking
         ]
+        found += self._outdated(record)
         flavour = record.declaration.model.flavour
         if flavour in WITHOUT_ARTIFACT:
             found.append(
@@ -168,6 +180,27 @@ class Approvals:
                 )
             )
         return tuple(found)
+
+    def standing(self, record: SubmissionRecord, permit: Permit | None = None) -> Standing | None:
+        """Return how a submission stands under the rulebook in force; None when the one it was examined under is gone.
+
+        With a permit, also its end and the approvals it rests on are judged.
+        """
+        return standing_under(self._rulebook, self._rulebooks, record, permit, self._features_of, self._clock())
+
+    def _outdated(self, record: SubmissionRecord, permit: Permit | None = None) -> tuple[Sentence, ...]:
+        """Return what no longer holds since the rules changed under which a submission was examined or permitted."""
+        if (permit.rulebook_digest if permit is not None else record.rulebook_digest) == self._rulebook.digest:
+            return ()
+        standing = self.standing(record, permit)
+        if standing is not None:
+            return standing.impassable
+        return (
+            Sentence(
+                en="it was examined under a rulebook that is not kept here; hand it in again",
+                zh="检查时所依据的规则文件未保存于此，请重新提交",
+            ),
+        )
 
     def suspend(self, model: str, *, by: Person, reason: str) -> Permit:
         """Suspend the live permit of a model: the next call is refused."""
@@ -277,7 +310,7 @@ class Approvals:
                 connection.execute(insert(verdicts).values(_row(said, entry.id)))
                 if permit is not None:
                     give_permit(connection, permit)
-                    _set_stage(connection, [other.id for other in replaced], Stage.RETIRED)
+                    set_stage(connection, [other.id for other in replaced], Stage.RETIRED)
         except Raced:
             self._permits.forget()
             if entry is not None:
@@ -387,7 +420,7 @@ class Approvals:
                 )
             ).scalars()
         )
-        _set_stage(connection, same, Stage.VETOED)
+        set_stage(connection, same, Stage.VETOED)
         bump_epoch(connection)
         return same
 
@@ -414,6 +447,8 @@ class Approvals:
             if by.name == record.submitted_by:
                 raise OwnSubmission(by.name, record.id)
             self._permits.require_unvetoed(model, permit.artifact_digest)
+            if obstacles := self._outdated(record, permit):
+                raise StandsInTheWay(*obstacles)
         draft = statement(
             "suspend" if to is PermitState.SUSPENDED else "resume",
             by=by.name,
@@ -428,7 +463,7 @@ class Approvals:
             )
             if moved.rowcount != 1:
                 raise Raced(model)
-            _set_stage(connection, [record.id], stage)
+            set_stage(connection, [record.id], stage)
             bump_epoch(connection)
         self._permits.forget()
         if to is PermitState.SUSPENDED:
@@ -513,7 +548,8 @@ def require_reason(reason: str) -> str:
     return reason.strip()
 
 
-def _set_stage(connection: Connection, ids: list[str], stage: Stage) -> None:
+def set_stage(connection: Connection, ids: list[str], stage: Stage) -> None:
+    """Write the stage of submissions. Call it in the transaction that moves them."""
     connection.execute(update(submissions).where(submissions.c.id.in_(ids)).values(stage=stage.value, claimed=None))
 
 

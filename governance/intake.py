@@ -17,6 +17,7 @@ from audit.examination import Examined, examine, examined_from
 from explainers.weight_shares import hold_caps
 from governance.background import DOCUMENT, SEED, draw_background, write_background
 from governance.permits import MayNotRun, PermitBook
+from governance.rulebooks import Rulebooks
 from governance.stages import Stage
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
@@ -40,6 +41,20 @@ REGISTERING_LASTS = timedelta(minutes=10)
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and how far it is, from 0 to 1."""
+
+
+class RulesChanged(Conflict):
+    """Another rulebook came into force between examination and registration."""
+
+    def __init__(self, examined: Rulebook, now: Rulebook) -> None:
+        super().__init__(
+            Sentence(
+                en=f"this was examined under rulebook {examined.version} ({examined.digest[:12]}), and {now.version} "
+                f"({now.digest[:12]}) is in force now; examine it again",
+                zh=f"检查依据的规则为 {examined.version}（{examined.digest[:12]}），现行规则已为 {now.version}"
+                f"（{now.digest[:12]}），请重新检查",
+            )
+        )
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -148,7 +163,7 @@ class Intake:
         log: TraceSink,
         book: SubmissionBook,
         permit_book: PermitBook,
-        rulebook: Rulebook,
+        rulebooks: Rulebooks,
         clock: Clock,
         negative_list: NegativeList,
     ) -> None:
@@ -156,9 +171,13 @@ class Intake:
         self._log = log
         self._book = book
         self._permits = permit_book
-        self._rulebook = rulebook
+        self._rulebooks = rulebooks
         self._clock = clock
         self._negative_list = negative_list
+
+    @property
+    def _rulebook(self) -> Rulebook:
+        return self._rulebooks.in_force()
 
     def submit(self, directory: Path, *, by: Person, progress: Progress | None = None) -> SubmissionRecord:
         """Register a submission directory, tier it, run the checks and put it before the officer.
@@ -182,8 +201,12 @@ class Intake:
         Raises
         ------
         NotAllowed, PurposeRefused, Conflict, Unavailable
+        RulesChanged
+            When another rulebook came into force since it was examined.
         """
         require(by, Action.SUBMIT)
+        if examination.rulebook.digest != self._rulebook.digest:
+            raise RulesChanged(examination.rulebook, self._rulebook)
         self._require_welcome(examination.submission, by)
         return self._register(examination, by)
 
@@ -247,7 +270,7 @@ class Intake:
                 examination.submission,
                 submission_id=record.id,
                 tier=record.tier,
-                tags={"status": Stage.EXAMINED.value, "rulebook_digest": self._rulebook.digest},
+                tags={"status": Stage.EXAMINED.value, "rulebook_digest": examination.rulebook.digest},
                 documents={
                     "findings.json": orjson.dumps(examination.as_json(), option=orjson.OPT_INDENT_2),
                     DOCUMENT: examination.background,
@@ -269,7 +292,7 @@ class Intake:
             model=submission.declaration.model.name,
             version=UNREGISTERED,
             artifact_digest=submission.artifact_digest,
-            rulebook_digest=self._rulebook.digest,
+            rulebook_digest=examination.rulebook.digest,
             tier=examination.assessment.tier,
             stage=Stage.EXAMINED,
             site=use.site,

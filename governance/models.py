@@ -14,6 +14,7 @@ from governance.submissions import SubmissionRecord
 from model_registry.loading import load_predictor
 from model_registry.store import ModelStore
 from model_registry.version import ArtifactAltered
+from policies.declaration import WITHOUT_ARTIFACT
 
 
 class Models:
@@ -48,6 +49,12 @@ class Models:
     def background(self, record: SubmissionRecord) -> npt.NDArray[np.float64]:
         """Return the rows that were kept to show where data lie, shape (n_rows, n_features)."""
         return self._rows(record).to_numpy(dtype=np.float64)
+
+    def features(self, record: SubmissionRecord) -> tuple[str, ...]:
+        """Return the names of a model's features; what was declared where no model was handed in."""
+        if record.declaration.model.flavour in WITHOUT_ARTIFACT:
+            return tuple(record.declaration.features)
+        return tuple(map(str, self._rows(record).columns))
 
     def _rows(self, record: SubmissionRecord) -> pd.DataFrame:
         known = self._backgrounds.get(record.id)

@@ -76,7 +76,7 @@ class Serving:
         models: Models,
         log: TraceSink,
         inference: TracedInference,
-        rulebook: Rulebook,
+        rulebook: Callable[[], Rulebook],
         clock: Clock,
         monotonic: Callable[[], float],
         pseudonym_key: bytes,
@@ -163,9 +163,9 @@ class Serving:
         return self._permitted(model, by)[0]
 
     def _permitted(self, model: str, by: Person) -> tuple[ServedModel, DataPart]:
-        grace = timedelta(hours=self._rulebook.permits.grace_hours)
+        grace = timedelta(hours=self._rulebook().permits.grace_hours)
         permit, lapsed = self._permits.live(model, grace, by.site)
-        loaded = self._loaded.get(permit.id)
+        loaded = self._of_these_rules(permit)
         age = self._monotonic() - loaded.verified if loaded is not None else float("inf")
         if loaded is None or age > VERIFY_LATEST:
             loaded, away = self._verified(permit, grace)
@@ -188,6 +188,14 @@ class Serving:
             served = replace(served, lapsed=lapsed, site=here)
         return served, loaded.data
 
+    def _of_these_rules(self, permit: Permit) -> _Loaded | None:
+        """Return the loaded version; under a rulebook that came into force since, with its caps and its digest."""
+        known = self._loaded.get(permit.id)
+        if known is not None and known.served.rulebook_digest != self._rulebook().digest:
+            known = replace(known, served=self._served(permit, known.record, known.served.predictor))
+            self._loaded[permit.id] = known
+        return known
+
     def catch_up(self) -> None:
         """Hand in the alarms that waited while the log was away, also when no further call comes."""
         self._inference.empty_spool()
@@ -209,7 +217,7 @@ class Serving:
                     zh=f"该调用方的用途限定为“{by.purpose}”，实际为“{stated}”",
                 )
             )
-        return require_permitted(stated if stated is not None else by.purpose, self._rulebook.purposes)
+        return require_permitted(stated if stated is not None else by.purpose, self._rulebook().purposes)
 
     def _pseudonyms(self, subjects: Sequence[object] | None) -> list[str | None] | None:
         if subjects is None:
@@ -273,14 +281,14 @@ class Serving:
             name=permit.model,
             version=permit.version,
             artifact_digest=permit.artifact_digest,
-            rulebook_digest=self._rulebook.digest,
+            rulebook_digest=self._rulebook().digest,
             tier=permit.tier,
             site=record.site,
             predictor=predictor,
             threshold=declaration.model.threshold if threshold is None else threshold,
             protective=declaration.model.protective,
-            caps=caps_for(names, self._rulebook.caps, declaration),
-            plan=plan_for(names, self._rulebook.deidentification),
+            caps=caps_for(names, self._rulebook().caps, declaration),
+            plan=plan_for(names, self._rulebook().deidentification),
             review_alarms=permit.conditions.review_alarms,
         )
 
@@ -293,7 +301,7 @@ class Serving:
                 model=permit.model,
                 version=permit.version,
                 artifact_digest=permit.artifact_digest,
-                rulebook_digest=self._rulebook.digest,
+                rulebook_digest=self._rulebook().digest,
             )
         )
 
@@ -304,7 +312,7 @@ class Serving:
                 by=by.name,
                 body={"what": "prediction", "model": model, "purpose": purpose, "why": refused.says.as_json()},
                 model=model,
-                rulebook_digest=self._rulebook.digest,
+                rulebook_digest=self._rulebook().digest,
                 site=by.site,
             )
         )

@@ -87,6 +87,25 @@ epoch = Table(
     Column("value", BigInteger, nullable=False),
 )
 
+rulebooks = Table(
+    "rulebooks",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("number", Integer, unique=True),
+    Column("digest", Text, nullable=False),
+    Column("toml", Text, nullable=False),
+    Column("base", Text),
+    Column("state", Text, nullable=False),
+    Column("proposed_by", Text, nullable=False),
+    Column("proposed_at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("decided_by", Text),
+    Column("decided_at", BigInteger),
+    Column("decision", Text),
+    Column("entry", Text),
+)
+Index("rulebooks_by_digest", rulebooks.c.digest)
+
 people = Table(
     "people",
     metadata,

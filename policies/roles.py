@@ -29,6 +29,10 @@ class Action(StrEnum):
     READ_SUBMISSIONS = "read_submissions"
     GIVE_VERDICT = "give_verdict"
     SUSPEND = "suspend"
+    DELEGATE = "delegate"
+    ASSESS = "assess"
+    PROPOSE_RULES = "propose_rules"
+    ADOPT_RULES = "adopt_rules"
     PREDICT = "predict"
     READ_DECISIONS = "read_decisions"
     READ_OWN_DECISIONS = "read_own_decisions"
@@ -52,6 +56,9 @@ MAY: dict[Role, frozenset[Action]] = {
             Action.READ_SUBMISSIONS,
             Action.GIVE_VERDICT,
             Action.SUSPEND,
+            Action.DELEGATE,
+            Action.ASSESS,
+            Action.PROPOSE_RULES,
             Action.READ_DECISIONS,
             Action.EXPORT_EVIDENCE,
             Action.REVIEW,
@@ -65,7 +72,15 @@ MAY: dict[Role, frozenset[Action]] = {
         }
     ),
     Role.COMMITTEE: frozenset(
-        {Action.READ_SUBMISSIONS, Action.GIVE_VERDICT, Action.READ_DECISIONS, Action.READ_REPORTS, Action.ADOPT}
+        {
+            Action.READ_SUBMISSIONS,
+            Action.GIVE_VERDICT,
+            Action.ASSESS,
+            Action.ADOPT_RULES,
+            Action.READ_DECISIONS,
+            Action.READ_REPORTS,
+            Action.ADOPT,
+        }
     ),
     Role.REVIEWER: frozenset({Action.READ_DECISIONS, Action.REVIEW, Action.READ_REPORTS, Action.HAND_IN_OUTCOMES}),
     Role.REGULATOR: frozenset(

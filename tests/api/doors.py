@@ -35,6 +35,7 @@ class Doors:
     submission: str
     job: str
     appeal: str
+    revision: str
 
     def ask(self, method: str, path: str, role: Role | None, scope: str = "everywhere", **options: Any) -> Any:
         """Ask as somebody, or as nobody."""
@@ -66,8 +67,10 @@ def open_doors(house: House) -> Doors:
     worker = people[Role.EMPLOYEE, "here"]
     appeal = service.appeals.ask(decisions[0].id, Asks.EXPLANATION, by=worker, reason="I was not on site").id
     service.compliance.take_snapshot(by=OFFICER)
+    toml = service.rulebook.source.replace(b"grace_hours = 24", b"grace_hours = 12")
+    revision = service.rule_changes.propose(toml, by=officer, reason="half a day is enough").id
     client = TestClient(create_app(service), raise_server_exceptions=False)
-    return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal)
+    return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal, revision)
 
 
 def rows_of(n: int = 2, **columns: Any) -> dict[str, Any]:

@@ -560,3 +560,45 @@ class TestLaw:
         assert terminal.run(*asked, "--reason", "no sites in the Union") == 0
         assert "does not apply" in terminal.out
         assert terminal.run("law", "scope", "eu-gdpr", "colour", "--applies", "--reason", "so it is") == 2
+
+
+class TestRulebook:
+    def test_is_proposed_shown_declined_adopted_and_listed(self, own: tuple[House, Terminal], tmp_path: Path) -> None:
+        house, terminal = own
+        house.approved()
+        first = house.service.rulebook
+        for number, hours in enumerate((12, 6)):
+            text = first.source.replace(b"grace_hours = 24", f"grace_hours = {hours}".encode())
+            (tmp_path / f"rules-{number}.toml").write_bytes(text)
+        propose = ("rulebook", "propose", str(tmp_path / "rules-0.toml"), "--reason", "half a day is enough")
+        assert terminal.run(*propose) == 0
+        assert "permits.grace_hours: 24 becomes 12 (stricter)" in terminal.out
+        assert terminal.run(*propose) == 2
+        assert "waits for the committee already" in terminal.err
+        waiting = terminal.json("rulebook", "history")["rulebooks"][0]["id"]
+        assert terminal.run("rulebook", "decline", waiting, "--reason", "too short") == 0
+        made = terminal.json("rulebook", "propose", str(tmp_path / "rules-1.toml"), "--reason", "six hours are enough")
+        assert [change["path"] for change in made["differences"]] == ["permits.grace_hours"]
+        assert terminal.run("rulebook", "adopt", made["id"], "--reason", "discussed in May") == 0
+        assert "is in force" in terminal.out
+        assert terminal.json("rulebook", "show")["digest"] == made["digest"]
+        assert terminal.run("rulebook", "show") == 0
+        assert terminal.run("rulebook", "history") == 0
+        assert "proposed by local-dso, decided by local-committee" in terminal.out
+        assert terminal.run("rulebook", "diff", first.digest[:8], made["digest"][:8]) == 0
+        assert "permits.grace_hours: 24 becomes 6 (stricter)" in terminal.out
+        assert terminal.json("rulebook", "examine-again")["permits"][0]["model"] == "gas-leak"
+        assert terminal.run("rulebook", "examine-again") == 0
+        assert terminal.run("rulebook", "propose", "--built-in", "--reason", "as it was") == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (("rulebook", "propose"), "name the rulebook: mingjing rulebook propose FILE, or --built-in"),
+            (("rulebook", "propose", "no.toml"), "there is no file no.toml"),
+            (("rulebook", "diff", "00", "11"), "there is no rulebook '00' here"),
+        ],
+    )
+    def test_says_what_is_wrong(self, terminal: Terminal, arguments: tuple[str, ...], sentence: str) -> None:
+        assert terminal.run(*arguments) == 2
+        assert sentence in terminal.err

@@ -53,6 +53,16 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("get", "/v1/snapshots/{number}.json"): Expected(READS_SUBMISSIONS),
     ("get", "/v1/snapshots/{number}.pdf"): Expected(READS_SUBMISSIONS),
     ("get", "/v1/snapshots/{number}.xlsx"): Expected(READS_SUBMISSIONS),
+    ("get", "/v1/rulebook/history"): PUBLIC,
+    ("get", "/v1/rulebook/diff"): PUBLIC,
+    ("get", "/v1/rulebook/revisions"): Expected(READS_SUBMISSIONS),
+    ("post", "/v1/rulebook/revisions"): Expected(frozenset({Role.DSO}), body={"toml": "", **NO_REASON}),
+    ("get", "/v1/rulebook/revisions/{revision}"): Expected(READS_SUBMISSIONS),
+    ("post", "/v1/rulebook/revisions/{revision}/adopt"): Expected(frozenset({Role.COMMITTEE}), body=NO_REASON),
+    ("post", "/v1/rulebook/revisions/{revision}/decline"): Expected(
+        frozenset({Role.DSO, Role.COMMITTEE}), body=NO_REASON
+    ),
+    ("get", "/v1/rulebook/examine-again"): Expected(READS_SUBMISSIONS),
     ("get", "/v1/submissions"): Expected(READS_SUBMISSIONS),
     ("post", "/v1/submissions"): Expected(frozenset({Role.ML_ENGINEER})),
     ("get", "/v1/submissions/{submission}"): Expected(READS_SUBMISSIONS, "submission"),
@@ -102,7 +112,7 @@ def table_of(doors: Doors) -> set[tuple[str, str]]:
 def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | None, scope: str, absent: bool) -> Any:
     """Ask for the object that is there, or for one that is not."""
     there = {"decision": doors.decision, "submission": doors.submission, "job": doors.job, "appeal": doors.appeal}
-    there["name"] = "gas-leak"
+    there |= {"name": "gas-leak", "revision": doors.revision}
     model = {"model": "gas-leak", "version": "1", "pack": "us-nyc-ll144", "number": "1"}
     if absent and expected.about:
         there[expected.about] = "gas-leek" if expected.about == "name" else ABSENT
@@ -111,6 +121,9 @@ def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | 
     options["headers"] = {"X-Mingjing-Purpose": "risk_intervention"}
     if (method, path) == ("post", "/v1/submissions"):
         options["files"] = {"file": ("x.zip", b"no zip")}
+    if path == "/v1/rulebook/diff":
+        digest = doors.house.service.rulebook.digest
+        options["params"] = {"from": digest, "to": digest}
     if path == "/v1/reviews/labels.csv":
         options["params"] = {"model": "gas-leak"}
     if path == "/v1/log/consistency":

@@ -110,9 +110,14 @@ def served(**changes: Any) -> ServedModel:
     return ServedModel(**{**plain, **changes})
 
 
+def purposes() -> PurposeRules:
+    """The rules about purposes, as they are asked for at each decision."""
+    return PURPOSES
+
+
 def decide(X: Any, kept: Kept | None = None, asked: Asked = ASKED, **changes: Any) -> Decided:
     """Decide rows with a sink that is a list."""
-    return TracedInference(kept or Kept(), PURPOSES).decide(served(**changes), np.asarray(X, dtype=float), asked)
+    return TracedInference(kept or Kept(), purposes).decide(served(**changes), np.asarray(X, dtype=float), asked)
 
 
 CAP_AGE = FeatureCaps({"age": 0.2}, None, OnExceed.CLIP)
@@ -293,7 +298,7 @@ class TestLogBroken:
     def test_with_a_spool_alarms_are_kept_there_under_an_id(self) -> None:
         log, spool = Kept(), Kept()
         log.broken = OSError("no space left on device")
-        inference = TracedInference(log, PURPOSES, spool=spool)
+        inference = TracedInference(log, purposes, spool=spool)
         alarm, quiet = inference.decide(served(), np.array([ALARM, QUIET]), ASKED).decisions
         assert alarm is not None
         assert alarm.flags == ("spooled",)
@@ -304,14 +309,14 @@ class TestLogBroken:
     def test_with_the_spool_broken_too_alarms_still_leave(self) -> None:
         log, spool = Kept(), Kept()
         log.broken = spool.broken = OSError("no space left on device")
-        inference = TracedInference(log, PURPOSES, spool=spool)
+        inference = TracedInference(log, purposes, spool=spool)
         (alarm,) = inference.decide(served(), np.array([ALARM]), ASKED).decisions
         assert alarm is not None
         assert alarm.flags == ("unlogged",)
 
     def test_the_spool_is_emptied_once_the_log_is_back(self) -> None:
         log, spool, emptied = Kept(), Kept(), []
-        inference = TracedInference(log, PURPOSES, spool=spool, hand_in=lambda: emptied.append(len(spool.drafts)))
+        inference = TracedInference(log, purposes, spool=spool, hand_in=lambda: emptied.append(len(spool.drafts)))
         inference.decide(served(), np.array([ALARM]), ASKED)
         assert emptied == []
         log.broken = OSError("away")
@@ -328,7 +333,7 @@ class TestLogBroken:
             tries.append(1)
             raise OSError("still away")
 
-        inference = TracedInference(log, PURPOSES, spool=spool, hand_in=refuses)
+        inference = TracedInference(log, purposes, spool=spool, hand_in=refuses)
         log.broken = OSError("away")
         inference.decide(served(), np.array([ALARM]), ASKED)
         log.broken = None

@@ -18,7 +18,20 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from api.console.mounting import add_console
 from api.hot_path import LARGEST_BODY, HotPath
 from api.problems import away, problem, status_of
-from api.routes import appeals, decisions, health, jobs, log, models, regulations, reports, reviews, rules, submissions
+from api.routes import (
+    appeals,
+    decisions,
+    health,
+    jobs,
+    log,
+    models,
+    papers,
+    regulations,
+    reports,
+    reviews,
+    rules,
+    submissions,
+)
 from api.wiring import Service
 from governance.micro_batches import MicroBatches
 from policies.errors import Fault, Malformed, Sentence
@@ -101,7 +114,20 @@ def create_app(service: Service, before_close: Callable[[], None] = lambda: None
         lifespan=lifespan,
     )
     app.state.service = service
-    for routes in (health, models, submissions, jobs, decisions, reviews, appeals, log, reports, rules, regulations):
+    for routes in (
+        health,
+        models,
+        submissions,
+        jobs,
+        decisions,
+        reviews,
+        appeals,
+        log,
+        reports,
+        papers,
+        rules,
+        regulations,
+    ):
         app.include_router(routes.router)
     add_console(app)
     _handle_faults(app)

@@ -16,6 +16,7 @@ from policies.pack_faults import Known, pack_faults
 from policies.regulations import Pack, read_packs
 from policies.roles import Role
 from policies.rulebook import Rulebook
+from reports.signing import PdfSigner, Sign, unsigned
 
 ADDRESSES = frozenset(
     {
@@ -67,6 +68,13 @@ def known_to_packs(rulebook: Rulebook) -> Known:
             for question in rulebook.impact.questions
         },
     )
+
+
+def signing_of(settings: Settings) -> Sign:
+    """Return what puts the company's signature under a PDF; without a key documents stay as they are."""
+    if settings.signing_certificate is None:
+        return unsigned
+    return PdfSigner(settings.signing_certificate, settings.signing_passphrase).sign
 
 
 def surroundings_of(settings: Settings) -> Surroundings:

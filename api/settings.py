@@ -29,6 +29,8 @@ class Settings(BaseSettings):
         Folder with the house's own scenarios and tightenings of the negative list.
     regulations : Path or None
         Folder with the company's own regulation packs, beside the built-in ones or in their place.
+    signing_certificate, signing_passphrase : Path or None
+        PKCS#12 file with the key that signs PDFs, and the file whose first line opens it; None signs nothing.
     host, port : str, int
         Where `mingjing serve` listens.
     witnesses : tuple of str
@@ -49,6 +51,8 @@ class Settings(BaseSettings):
     rulebook: Path | None = None
     negative_list: Path | None = None
     regulations: Path | None = None
+    signing_certificate: Path | None = None
+    signing_passphrase: Path | None = None
     host: str = "127.0.0.1"
     port: int = 8400
     token: str | None = None

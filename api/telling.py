@@ -46,6 +46,7 @@ from reports.figures import (
     decision_figures,
     model_figures,
 )
+from reports.signing import Sign, unsigned
 from reports.transparency import transparency_report
 
 
@@ -72,6 +73,7 @@ class Telling:
     appeals: Appeals
     models: Models
     clock: Clock
+    sign: Sign = unsigned
 
     @property
     def rulebook(self) -> Rulebook:
@@ -119,7 +121,8 @@ class Telling:
 
     def report(self, record: SubmissionRecord, language: str) -> bytes:
         """Return the transparency report of one model version as PDF."""
-        return transparency_report(self.model_figures(record), _language(language))
+        made = transparency_report(self.model_figures(record), _language(language))
+        return self.sign(made, _language(language))
 
     def log_facts(self) -> LogFacts | None:
         """Return the head of the log, signing a checkpoint when entries wait for one."""
@@ -192,7 +195,8 @@ class Telling:
 
     def letter(self, identifier: str, language: str, view: View) -> bytes:
         """Return the decision letter as PDF, holding only what this reader may see."""
-        return decision_letter(self.decision_figures(identifier), _language(language), view)
+        made = decision_letter(self.decision_figures(identifier), _language(language), view)
+        return self.sign(made, _language(language))
 
     def boundary_svg(self, identifier: str, language: str, view: View) -> str:
         """Return the boundary picture of one decision as SVG."""

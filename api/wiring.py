@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from api.controls import packs_of, surroundings_of
+from api.controls import packs_of, signing_of, surroundings_of
 from api.identity import People
 from api.migrations import upgrade
 from api.papers import Papers
@@ -33,6 +33,7 @@ from governance.intake import Intake, Progress
 from governance.jobs import JobBook
 from governance.models import Models
 from governance.permits import PermitBook
+from governance.publications import Publications
 from governance.review_queue import ReviewQueue
 from governance.reviews import Reviews
 from governance.rule_changes import RuleChanges
@@ -208,6 +209,25 @@ def open_service(
     intake.finish_unfinished()
     hand_in_left_behind(settings.data / "spool", log, clock)
     spool = own_spool(settings.data / "spool", clock)
+    sign = signing_of(settings)
+    telling = Telling(
+        rulebooks=rulebooks,
+        log=log,
+        book=book,
+        reviews=reviews,
+        appeals=appeals,
+        models=models,
+        clock=clock,
+        sign=sign,
+    )
+    compliance = Compliance(
+        log=log,
+        book=book,
+        rulebook=rulebooks.in_force,
+        packs=packs,
+        clock=clock,
+        surroundings=surroundings_of(settings),
+    )
     return Service(
         settings=settings,
         clock=clock,
@@ -244,19 +264,18 @@ def open_service(
         appeals=appeals,
         models=models,
         jobs=JobBook(database, clock),
-        telling=Telling(
-            rulebooks=rulebooks, log=log, book=book, reviews=reviews, appeals=appeals, models=models, clock=clock
-        ),
         negative_list=negative_list,
-        compliance=Compliance(
-            log=log,
+        telling=telling,
+        compliance=compliance,
+        papers=Papers(
+            telling=telling,
             book=book,
-            rulebook=rulebooks.in_force,
-            packs=packs,
+            store=store,
+            compliance=compliance,
+            publications=Publications(log),
             clock=clock,
-            surroundings=surroundings_of(settings),
+            sign=sign,
         ),
-        papers=Papers(),
     )
 
 

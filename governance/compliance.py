@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from audit.entries import Clock, Entry
+from audit.entries import Clock
 from audit.trace_log import TraceLog
 from governance.approvals import require_reason
-from governance.holdings import Surroundings, holdings
-from governance.statements import read_statement, statement
-from governance.submissions import SubmissionBook
+from governance.holdings import Surroundings, holdings, model_holding
+from governance.statements import said_in, statement
+from governance.submissions import SubmissionBook, SubmissionRecord
 from policies.coverage import Holdings, Row, State, coverage, gravest, summed
 from policies.errors import NotFound, Sentence
 from policies.regulations import Pack, no_pack
@@ -131,7 +131,7 @@ class Compliance:
     def scope(self) -> tuple[ScopeAnswer, ...]:
         """Return the newest answer to every question of scope, by pack and question."""
         found: dict[tuple[str, str], ScopeAnswer] = {}
-        for entry, said in self._said("adopt", SCOPE):
+        for entry, said, _ in said_in(self._log, "adopt", SCOPE):
             found[said["pack"], said["question"]] = ScopeAnswer(
                 pack=said["pack"],
                 question=said["question"],
@@ -172,6 +172,10 @@ class Compliance:
             surroundings=self._surroundings,
             scope={(answer.pack, answer.question): answer.applies for answer in self.scope()},
         )
+
+    def holdings_with(self, record: SubmissionRecord) -> Holdings:
+        """Return what the house holds now, with this version as the only model, at work or not."""
+        return replace(self.holdings(), models=(model_holding(record, self._rulebook()),))
 
     def coverage(self, by: Person, *, model: str | None = None, pack: str | None = None) -> tuple[Row, ...]:
         """Return the matrix as it is now: rows of the house, and of the models this person may know of.
@@ -251,8 +255,7 @@ class Compliance:
 
     def _snapshots(self) -> list[Snapshot]:
         kept = []
-        for number, (entry, said) in enumerate(self._said("publish", SNAPSHOT), start=1):
-            payload = self._log.payload(entry.id) or b""
+        for number, (entry, said, payload) in enumerate(said_in(self._log, "publish", SNAPSHOT), start=1):
             kept.append(
                 Snapshot(
                     number=number,
@@ -265,20 +268,6 @@ class Compliance:
                 )
             )
         return kept
-
-    def _said(self, kind: str, flag: str) -> list[tuple[Entry, dict[str, Any]]]:
-        """Return the statements of one kind and flag with their entries, in the order of the log."""
-        entries: list[Entry] = []
-        after: str | None = None
-        while True:
-            page = self._log.search(kind=kind, flag=flag, after=after, limit=1000)
-            entries.extend(page.entries)
-            after = page.next
-            if after is None:
-                break
-        entries.sort(key=lambda entry: entry.index)
-        payloads = ((entry, self._log.payload(entry.id)) for entry in entries)
-        return [(entry, read_statement(raw)) for entry, raw in payloads if raw is not None]
 
 
 def state_counts(clauses: Sequence[Mapping[str, Any]]) -> dict[str, int]:

@@ -48,3 +48,20 @@ def words_of(log: TraceLog, entry: Entry) -> dict[str, Any]:
     except RecordRestricted:
         return {}
     return read_statement(raw) if raw is not None else {}
+
+
+def said_in(
+    log: TraceLog, kind: str, flag: str, *, model: str | None = None, version: str | None = None
+) -> list[tuple[Entry, dict[str, Any], bytes]]:
+    """Return the statements of one kind and flag, in the order of the log: entry, what it says, the sealed payload."""
+    entries: list[Entry] = []
+    after: str | None = None
+    while True:
+        page = log.search(kind=kind, flag=flag, model=model, version=version, after=after, limit=1000)
+        entries.extend(page.entries)
+        after = page.next
+        if after is None:
+            break
+    entries.sort(key=lambda entry: entry.index)
+    payloads = ((entry, log.payload(entry.id)) for entry in entries)
+    return [(entry, read_statement(raw), raw) for entry, raw in payloads if raw is not None]

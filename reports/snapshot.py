@@ -8,11 +8,10 @@ from datetime import datetime
 from typing import Any
 
 from policies.coverage import GRAVEST, State
-from policies.errors import Sentence
 from policies.regulations import Means
-from reports.flowables import Card, table
-from reports.pdf import WIDTH, Cover, Pages
-from reports.prose import Prose
+from reports.cells import said, table_of_lines
+from reports.flowables import Card
+from reports.pdf import Cover, Pages
 from reports.spreadsheet import Sheet, workbook
 from reports.styles import Tone
 from reports.wording import Language, name_of, say
@@ -54,20 +53,20 @@ def snapshot_pdf(facts: SnapshotFacts, language: Language) -> bytes:
 
 def snapshot_workbook(facts: SnapshotFacts, language: Language) -> bytes:
     """Return a snapshot as a workbook: one sheet of clauses, one of every answer."""
-    titles = {pack["id"]: _said(pack["title"], language) for pack in facts.body["packs"]}
+    titles = {pack["id"]: said(pack["title"], language) for pack in facts.body["packs"]}
     clauses = [
-        (titles[c["pack"]], _said(c["article"], language), _said(c["says"], language), _state(c["state"], language))
+        (titles[c["pack"]], said(c["article"], language), said(c["says"], language), _state(c["state"], language))
         for c in facts.body["clauses"]
     ]
-    articles = {(c["pack"], c["clause"]): _said(c["article"], language) for c in facts.body["clauses"]}
+    articles = {(c["pack"], c["clause"]): said(c["article"], language) for c in facts.body["clauses"]}
     rows = [
         (
             titles[row["pack"]],
             articles[row["pack"], row["clause"]],
-            _said(row["asked"], language),
+            said(row["asked"], language),
             row["model"] or say(language, "snapshot.house"),
             _state(row["state"], language),
-            _said(row["because"], language),
+            said(row["because"], language),
             f"{row['means']}: {row['name']}",
             row["link"],
         )
@@ -136,39 +135,39 @@ def _open_points(pages: Pages, facts: SnapshotFacts) -> None:
     if not failing:
         pages.write(say(language, "snapshot.none_failing"))
         return
-    titles = {pack["id"]: _said(pack["title"], language) for pack in facts.body["packs"]}
+    titles = {pack["id"]: said(pack["title"], language) for pack in facts.body["packs"]}
     rows = [
         [
             titles[c["pack"]],
-            _said(c["article"], language),
+            said(c["article"], language),
             "\n".join(_because(_rows_of(facts.body, c), language, State.FAILS)),
         ]
         for c in failing
     ]
-    _table(pages, ("pack", "clause", "because"), rows, (24, 14, 62))
+    table_of_lines(pages, _heads(language, "pack", "clause", "because"), rows, (24, 14, 62))
 
 
 def _pack(pages: Pages, pack: Mapping[str, Any], body: Mapping[str, Any]) -> None:
     language = pages.language
-    pages.section(_said(pack["title"], language))
-    pages.write(_said(pack["citation"], language), "small")
+    pages.section(said(pack["title"], language))
+    pages.write(said(pack["citation"], language), "small")
     if pack["source"] == "supplied":
         pages.note(say(language, "snapshot.supplied"), tone="open")
     if pack["note"] is not None:
-        pages.write(_said(pack["note"], language))
+        pages.write(said(pack["note"], language))
     rows = []
     for clause in body["clauses"]:
         if clause["pack"] != pack["id"]:
             continue
         rows.append(
             [
-                _said(clause["article"], language),
-                _said(clause["says"], language),
+                said(clause["article"], language),
+                said(clause["says"], language),
                 f"{SIGNS[State(clause['state'])]} {_state(clause['state'], language)}",
                 "\n".join(_because(_rows_of(body, clause), language)),
             ]
         )
-    _table(pages, ("clause", "asks", "state", "because"), rows, (14, 28, 14, 44))
+    table_of_lines(pages, _heads(language, "clause", "asks", "state", "because"), rows, (14, 28, 14, 44))
     pages.write(say(language, "snapshot.pack_version", version=pack["version"], digest=pack["digest"]), "small")
 
 
@@ -203,7 +202,7 @@ def _because(rows: Sequence[Mapping[str, Any]], language: Language, only: State 
 
 
 def _line(row: Mapping[str, Any], language: Language) -> str:
-    sign, asked, because = SIGNS[State(row["state"])], _said(row["asked"], language), _said(row["because"], language)
+    sign, asked, because = SIGNS[State(row["state"])], said(row["asked"], language), said(row["because"], language)
     if row["model"]:
         return say(language, "list.because_of_model", sign=sign, asked=asked, model=row["model"], because=because)
     if row["state"] == State.HOLDS.value and row["means"] in (Means.ROUTE.value, Means.DOCUMENT.value):
@@ -211,22 +210,9 @@ def _line(row: Mapping[str, Any], language: Language) -> str:
     return say(language, "list.because_of_house", sign=sign, asked=asked, because=because)
 
 
-def _table(pages: Pages, head: Sequence[str], rows: Sequence[Sequence[str]], shares: Sequence[int]) -> None:
-    """Add a table whose cells may hold several lines."""
-    heads = [pages.text(say(pages.language, f"snapshot.{key}"), "head") for key in head]
-    body = [[lines_cell(pages, cell) for cell in row] for row in rows]
-    pages.add(table(heads, body, [WIDTH * share / sum(shares) for share in shares]))
-
-
-def lines_cell(pages: Pages, words: str) -> Prose:
-    """Return the cell of a table in which every line of `words` begins a line."""
-    lines = "<br/>".join(pages.setter.markup(line) for line in words.split("\n"))
-    return Prose(lines, pages.styles.cell)
-
-
 def _state(state: str, language: Language) -> str:
     return name_of(language, "coverage", state)
 
 
-def _said(words: Mapping[str, str], language: Language) -> str:
-    return Sentence(en=words["en"], zh=words["zh"]).in_language(language)
+def _heads(language: Language, *keys: str) -> list[str]:
+    return [say(language, f"snapshot.{key}") for key in keys]

@@ -23,8 +23,8 @@ class WorkbookAway(Unavailable):
     def __init__(self) -> None:
         super().__init__(
             Sentence(
-                en="workbooks need the package XlsxWriter; install mingjing[documents]",
-                zh="生成工作簿需要 XlsxWriter，请安装 mingjing[documents]",
+                en="workbooks need the package XlsxWriter; install mingjing[server]",
+                zh="生成工作簿需要 XlsxWriter，请安装 mingjing[server]",
             )
         )
 

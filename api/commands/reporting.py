@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from api.commands.paper_files import FORMS, TRANSPARENCY, paper, require_form, words_of
 from api.commands.shared import Acting, Data, Json, acting, opened, out, show_json
 from api.views import VIEWS, require_reader, require_view
 from policies.errors import Malformed, Sentence
@@ -15,25 +16,44 @@ from policies.roles import Action, Role, require, require_site
 
 def report(
     model: Annotated[str, typer.Argument(help="Registered model name.")],
-    file: Annotated[Path | None, typer.Option("--out", help="Where the PDF goes.")] = None,
+    file: Annotated[Path | None, typer.Option("--out", help="Where it goes; the suffix names the form.")] = None,
     language: Annotated[str, typer.Option("--lang", help="zh or en.")] = "en",
     version: Annotated[
         str | None, typer.Option("--version", help="Version; default the approved, else newest.")
     ] = None,
+    kind: Annotated[str, typer.Option("--kind", help=f"One of {', '.join(FORMS)}.")] = TRANSPARENCY,
+    metadata: Annotated[
+        Path | None, typer.Option("--metadata", help="TOML file with the words of a bias audit.")
+    ] = None,
+    publish: Annotated[bool, typer.Option("--publish", help="Seal a bias audit into the log and publish it.")] = False,
     data: Data = None,
     as_user: Acting = None,
     as_json: Json = False,
 ) -> None:
-    """Write the transparency report of a model as PDF; --json prints the same figures.
+    """Write a report about a model; the transparency report as PDF unless --kind says otherwise.
 
     Example: mingjing report chemical-release-harm --lang zh --out report.pdf
     """
     _require_language(language)
+    require_form(kind, file)
+    words = words_of(metadata)
     with opened(data) as service:
-        person = acting(service, as_user, Role.REGULATOR)
+        person = acting(service, as_user, Role.DSO if publish else Role.REGULATOR)
         require(person, Action.READ_REPORTS)
         record = service.telling.record_of(model, version)
         require_site(person, record.site or None, "model", model)
+        if kind != TRANSPARENCY:
+            target = file or Path(f"{record.model}-{record.version}.{kind}.{language}{FORMS[kind][0]}")
+            made, figures = paper(
+                service, record, kind, target.suffix, language, by=person, words=words, publish=publish
+            )
+            if file is not None or not as_json:
+                target.write_bytes(made)
+            if as_json:
+                show_json(figures)
+            else:
+                out.print(f"{target} written: {kind} of {record.model} version {record.version}", markup=False)
+            return
         if as_json:
             show_json(service.telling.model_figures(record).as_json())
         if file is not None or not as_json:

@@ -14,9 +14,11 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.work import ask_for_submission
 from governance.appeals import Asks
+from governance.publications import BIAS_AUDIT
 from governance.reviews import Judgement
 from policies.roles import Person, Role
 from tests.governance.factories import OFFICER, SENSORS, SITE, House, rows
+from tests.reports.papers import an_audit
 
 ELSEWHERE = "plant-08"
 SCOPES = {"everywhere": None, "here": SITE, "elsewhere": ELSEWHERE}
@@ -67,6 +69,8 @@ def open_doors(house: House) -> Doors:
     worker = people[Role.EMPLOYEE, "here"]
     appeal = service.appeals.ask(decisions[0].id, Asks.EXPLANATION, by=worker, reason="I was not on site").id
     service.compliance.take_snapshot(by=OFFICER)
+    at_work = service.book.of_version("gas-leak", "1")
+    service.papers.publications.publish(BIAS_AUDIT, at_work, an_audit().as_json(), by=OFFICER)
     toml = service.rulebook.source.replace(b"grace_hours = 24", b"grace_hours = 12")
     revision = service.rule_changes.propose(toml, by=officer, reason="half a day is enough").id
     client = TestClient(create_app(service), raise_server_exceptions=False)

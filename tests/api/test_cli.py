@@ -529,7 +529,7 @@ class TestReviewAndAppeal:
 
 class TestLaw:
     def test_a_snapshot_is_sealed_and_written_by_suffix(self, terminal: Terminal, tmp_path: Path) -> None:
-        pytest.importorskip("xlsxwriter", reason="XlsxWriter (mingjing[documents]) is not installed")
+        pytest.importorskip("xlsxwriter", reason="XlsxWriter (mingjing[server]) is not installed")
         files = [tmp_path / f"s.{kind}" for kind in ("json", "pdf", "xlsx")]
         outs = [word for file in files for word in ("--out", str(file))]
         assert terminal.run("snapshot", "--lang", "zh", *outs) == 0
@@ -602,3 +602,38 @@ class TestRulebook:
     def test_says_what_is_wrong(self, terminal: Terminal, arguments: tuple[str, ...], sentence: str) -> None:
         assert terminal.run(*arguments) == 2
         assert sentence in terminal.err
+
+
+class TestPapers:
+    @pytest.mark.parametrize(
+        ("kind", "suffix", "begins"),
+        [
+            ("technical-file", "pdf", b"%PDF"),
+            ("technical-file", "json", b"{"),
+            ("model-card", "md", b"---\nlanguage"),
+            ("model-card", "json", b"{"),
+            ("bom", "json", b'{\n  "bomFormat": "CycloneDX"'),
+        ],
+    )
+    def test_are_written_by_suffix(
+        self, terminal: Terminal, tmp_path: Path, kind: str, suffix: str, begins: bytes
+    ) -> None:
+        file = tmp_path / f"paper.{suffix}"
+        assert terminal.run("report", "gas-leak", "--kind", kind, "--out", str(file)) == 0
+        assert file.read_bytes().startswith(begins)
+
+    def test_unknown_kinds_and_forms_are_refused(self, terminal: Terminal) -> None:
+        assert terminal.run("report", "gas-leak", "--kind", "poem") == 2
+        assert "expected one of transparency, technical-file" in terminal.err
+        assert terminal.run("report", "gas-leak", "--kind", "bom", "--out", "x.pdf") == 2
+        assert "a bom is written to .json" in terminal.err
+
+    def test_an_audit_without_words_names_all_of_them(self, terminal: Terminal, tmp_path: Path) -> None:
+        (tmp_path / "words.toml").write_text("", encoding="utf-8")
+        asked = ("report", "gas-leak", "--kind", "bias-audit", "--publish", "--metadata", str(tmp_path / "words.toml"))
+        assert terminal.run(*asked) == 2
+        assert len(terminal.err.strip().splitlines()) == 9
+
+    def test_an_audit_nobody_published_is_not_there(self, terminal: Terminal) -> None:
+        assert terminal.run("report", "gas-leak", "--kind", "bias-audit") == 2
+        assert "no bias audit of gas-leak:1 was published" in terminal.err

@@ -183,7 +183,7 @@ class TestSnapshot:
 class TestPapers:
     @pytest.mark.parametrize("language", ["zh", "en"])
     def test_page_and_workbook_agree_with_the_json(self, two_sites: House, language: str) -> None:
-        pytest.importorskip("xlsxwriter", reason="XlsxWriter (mingjing[documents]) is not installed")
+        pytest.importorskip("xlsxwriter", reason="XlsxWriter (mingjing[server]) is not installed")
         service = two_sites.service
         kept = service.compliance.take_snapshot(by=OFFICER, reason="<b>&=cmd")
         pdf = service.papers.snapshot(kept, language, "pdf")

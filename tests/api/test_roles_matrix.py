@@ -42,6 +42,15 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("get", "/v1/reports/{model}/{version}.pdf"): PUBLIC,
     ("get", "/v1/reports/{model}/{version}.json"): PUBLIC,
     ("get", "/v1/negative-list"): PUBLIC,
+    ("get", "/v1/reports/{model}/{version}/technical-file.json"): Expected(READS_SUBMISSIONS, "model"),
+    ("get", "/v1/reports/{model}/{version}/technical-file.pdf"): Expected(READS_SUBMISSIONS, "model"),
+    ("get", "/v1/reports/{model}/{version}/bom.json"): Expected(READS_SUBMISSIONS, "model"),
+    ("get", "/v1/reports/{model}/{version}/model-card.md"): PUBLIC,
+    ("get", "/v1/reports/{model}/{version}/model-card.json"): PUBLIC,
+    ("get", "/v1/reports/{model}/{version}/bias-audit.json"): PUBLIC,
+    ("get", "/v1/reports/{model}/{version}/bias-audit.csv"): PUBLIC,
+    ("get", "/v1/reports/{model}/{version}/bias-audit.pdf"): PUBLIC,
+    ("post", "/v1/reports/{model}/{version}/bias-audit"): Expected(frozenset({Role.DSO}), "model", {"sex": "sex"}),
     ("get", "/v1/rulebook"): PUBLIC,
     ("get", "/v1/regulations"): PUBLIC,
     ("get", "/v1/regulations/{pack}"): PUBLIC,
@@ -116,7 +125,7 @@ def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | 
     model = {"model": "gas-leak", "version": "1", "pack": "us-nyc-ll144", "number": "1"}
     if absent and expected.about:
         there[expected.about] = "gas-leek" if expected.about == "name" else ABSENT
-    url = path.format(**there, **model)
+    url = path.format(**{**model, **there})
     options: dict[str, Any] = {"json": expected.body} if expected.body else {}
     options["headers"] = {"X-Mingjing-Purpose": "risk_intervention"}
     if (method, path) == ("post", "/v1/submissions"):

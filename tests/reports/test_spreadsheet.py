@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-pytest.importorskip("xlsxwriter", reason="XlsxWriter (mingjing[documents]) is not installed")
+pytest.importorskip("xlsxwriter", reason="XlsxWriter (mingjing[server]) is not installed")
 
 from reports.spreadsheet import LONGEST_CELL, Cell, Sheet, workbook
 from tests.reports.workbook import formulas_of, sheets_of

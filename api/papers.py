@@ -5,24 +5,32 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Literal
+from typing import Any, Literal
 
 import orjson
 
 from api.telling import Telling
 from audit.entries import Clock
+from audit.trace_log import TraceLog
 from governance.compliance import Compliance, Snapshot
+from governance.pack_revisions import Revision
 from governance.publications import BIAS_AUDIT, Publications, Published
+from governance.rule_changes import RuleChanges
+from governance.rulebooks import Revision as RulebookRevision
+from governance.rulebooks import RevisionState, Rulebooks
+from governance.statements import words_of
 from governance.submissions import SubmissionBook, SubmissionRecord
 from model_registry.store import ModelStore
 from policies.coverage import coverage
 from policies.errors import NotFound, Sentence
 from policies.regulations import Origin
-from policies.roles import Action, Person, require, require_site
+from policies.revision_table import rule_changes
+from policies.roles import Action, Person, Role, require, require_site
 from reports.bias_audit import BiasAudit, bias_audit, bias_audit_csv, bias_audit_from_json, bias_audit_pdf
 from reports.bill_of_materials import bill_of_materials
 from reports.model_card import model_card, model_card_json
 from reports.paper_facts import PaperFacts, StandardLine, VerdictLine, VersionLine
+from reports.revision import revision_pdf, revision_workbook
 from reports.signing import Sign
 from reports.snapshot import SnapshotFacts, snapshot_pdf, snapshot_workbook
 from reports.technical_file import technical_file, technical_file_pdf
@@ -47,10 +55,13 @@ class Papers:
     """Writes papers. Nothing here decides anything. `sign` puts the company's signature under a PDF."""
 
     telling: Telling
+    log: TraceLog
     book: SubmissionBook
     store: ModelStore
     compliance: Compliance
     publications: Publications
+    rulebooks: Rulebooks
+    rule_changes: RuleChanges
     clock: Clock
     sign: Sign
 
@@ -68,6 +79,51 @@ class Papers:
         if kind == "xlsx":
             return snapshot_workbook(facts, spoken(language))
         return self._signed(snapshot_pdf(facts, spoken(language)), language)
+
+    def revision(self, found: Revision, language: str, kind: Literal["pdf", "xlsx"]) -> bytes:
+        """Return the revision table of a pack as PDF or workbook."""
+        return self.table(found.as_json(), language, kind)
+
+    def table(self, told: Mapping[str, Any], language: str, kind: Literal["pdf", "xlsx"]) -> bytes:
+        """Return a revision table as PDF or workbook."""
+        if kind == "xlsx":
+            return revision_workbook(told, spoken(language))
+        return self._signed(revision_pdf(told, spoken(language)), language)
+
+    def rulebook_revision(self, identifier: str, by: Person) -> dict[str, object]:
+        """Return the revision table of a rulebook, proposed or adopted, as far as this person may see it.
+
+        Raises
+        ------
+        NotAllowed, NotFound
+        """
+        require(by, Action.READ_SUBMISSIONS)
+        found = self.rulebooks.get(identifier)
+        decided = found.decided_at if found.state is RevisionState.ADOPTED else None
+        day = (decided or found.proposed_at).date()
+        base = self.rulebooks.by_digest(found.base) if found.base is not None else None
+        changes = rule_changes(self.rule_changes.differences(found), day)
+        touched = [standing_line(line) for line in self._touched_by(found) if by.sees_site(line["site"] or None)]
+        return {
+            "subject": "rulebook",
+            "title": found.book.title.as_json(),
+            "old": {"version": None if base is None else base.version, "digest": found.base},
+            "new": {"version": found.book.version, "digest": found.digest},
+            "day": day.isoformat(),
+            "changes": [change.as_json() for change in changes],
+            "touched": touched,
+            "adopted": None
+            if decided is None
+            else {
+                "number": found.number,
+                "by": found.decided_by,
+                "role": Role.COMMITTEE.value,
+                "at": decided.isoformat(),
+                "reason": found.decision or "",
+                "entry": found.entry,
+                "digest": found.digest,
+            },
+        }
 
     def technical_file(self, record: SubmissionRecord, language: str) -> bytes:
         """Return the technical file of a version as PDF."""
@@ -190,8 +246,30 @@ class Papers:
                 )
         return tuple(lines)
 
+    def _touched_by(self, found: RulebookRevision) -> list[dict[str, Any]]:
+        """Return the permits a rulebook touches: as sealed when it was adopted, as they are now while it waits."""
+        if found.state is not RevisionState.ADOPTED:
+            return [standing.as_json() for standing in self.rule_changes.touched_by(found.book)]
+        if found.entry is None:
+            return []
+        sealed: list[dict[str, Any]] = words_of(self.log, self.log.entry(found.entry)).get("touched", [])
+        return sealed
+
     def _signed(self, pdf: bytes, language: str) -> bytes:
         return self.sign(pdf, spoken(language))
+
+
+def standing_line(standing: Mapping[str, Any]) -> dict[str, object]:
+    """Return a permit that a rulebook touches, as governance told it, as a line of a revision table."""
+    told = [*standing["fails"], *standing["open"]]
+    return {
+        "model": f"{standing['model']}:{standing['version']}",
+        "site": standing["site"] or None,
+        "permit": standing["submission"],
+        "until": None,
+        "clauses": [],
+        "because": {"en": "; ".join(said["en"] for said in told), "zh": "；".join(said["zh"] for said in told)},
+    }
 
 
 def environment(flavour: str) -> dict[str, str]:

@@ -32,6 +32,7 @@ from governance.inherited_list import list_in_force
 from governance.intake import Intake, Progress
 from governance.jobs import JobBook
 from governance.models import Models
+from governance.pack_revisions import PackRevisions
 from governance.permits import PermitBook
 from governance.publications import Publications
 from governance.review_queue import ReviewQueue
@@ -81,6 +82,7 @@ class Service:
     telling: Telling
     negative_list: NegativeList
     compliance: Compliance
+    pack_revisions: PackRevisions
     papers: Papers
 
     @property
@@ -228,11 +230,12 @@ def open_service(
         clock=clock,
         surroundings=surroundings_of(settings),
     )
+    rule_changes = RuleChanges(database, log, rulebooks, book, permits, models.features, clock, publish)
     return Service(
         settings=settings,
         clock=clock,
         rulebooks=rulebooks,
-        rule_changes=RuleChanges(database, log, rulebooks, book, permits, models.features, clock, publish),
+        rule_changes=rule_changes,
         database=database,
         log=log,
         spool=spool,
@@ -267,12 +270,16 @@ def open_service(
         negative_list=negative_list,
         telling=telling,
         compliance=compliance,
+        pack_revisions=PackRevisions(log=log, compliance=compliance, permits=permits, clock=clock),
         papers=Papers(
             telling=telling,
+            log=log,
             book=book,
             store=store,
             compliance=compliance,
             publications=Publications(log),
+            rulebooks=rulebooks,
+            rule_changes=rule_changes,
             clock=clock,
             sign=sign,
         ),

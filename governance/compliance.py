@@ -150,7 +150,7 @@ class Compliance:
         ------
         NotAllowed, NotFound, Malformed
         """
-        require(by, Action.ADOPT)
+        require(by, Action.ADOPT_LAW)
         found = self.pack(pack)
         if question not in {asked.name for asked in found.questions}:
             raise NoSuchQuestion(found, question)

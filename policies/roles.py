@@ -43,7 +43,7 @@ class Action(StrEnum):
     READ_REPORTS = "read_reports"
     HOLD = "hold"
     TAKE_SNAPSHOT = "take_snapshot"
-    ADOPT = "adopt"
+    ADOPT_LAW = "adopt_law"
     MANAGE_PEOPLE = "manage_people"
     HAND_IN_OUTCOMES = "hand_in_outcomes"
     DISCLOSE = "disclose"
@@ -68,7 +68,7 @@ MAY: dict[Role, frozenset[Action]] = {
             Action.HAND_IN_OUTCOMES,
             Action.DISCLOSE,
             Action.TAKE_SNAPSHOT,
-            Action.ADOPT,
+            Action.ADOPT_LAW,
         }
     ),
     Role.COMMITTEE: frozenset(
@@ -79,7 +79,7 @@ MAY: dict[Role, frozenset[Action]] = {
             Action.ADOPT_RULES,
             Action.READ_DECISIONS,
             Action.READ_REPORTS,
-            Action.ADOPT,
+            Action.ADOPT_LAW,
         }
     ),
     Role.REVIEWER: frozenset({Action.READ_DECISIONS, Action.REVIEW, Action.READ_REPORTS, Action.HAND_IN_OUTCOMES}),

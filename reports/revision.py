@@ -45,7 +45,7 @@ def revision_workbook(revision: Mapping[str, Any], language: Language) -> bytes:
         for change in revision["changes"]
     ]
     touched = [
-        (line["model"], line["permit"], line["until"][:10], said(line["because"], language))
+        (line["model"], line["permit"], (line["until"] or "")[:10], said(line["because"], language))
         for line in revision["touched"]
     ]
     return workbook(
@@ -117,7 +117,7 @@ def _changes(pages: Pages, changes: Sequence[Mapping[str, Any]]) -> None:
         return
     rows = [
         [
-            f"{said(change['article'], language)}\n{name_of(language, 'change', change['kind'])}",
+            "\n".join([said(change["article"], language), name_of(language, "difference", change["kind"])]),
             said(change["old"], language),
             said(change["new"], language),
             "\n".join([said(change["means"], language), *change["rules"]]),
@@ -139,7 +139,7 @@ def _touched(pages: Pages, touched: Sequence[Mapping[str, Any]]) -> None:
     rows = [
         [
             line["model"],
-            as_day(datetime.fromisoformat(line["until"]), language),
+            _day_of(line["until"], language),
             said(line["because"], language),
         ]
         for line in touched
@@ -147,6 +147,15 @@ def _touched(pages: Pages, touched: Sequence[Mapping[str, Any]]) -> None:
     table_of_lines(
         pages, [say(language, f"revision.{key}") for key in ("model", "until", "because")], rows, (24, 16, 60)
     )
+
+
+def _signer(adopted: Mapping[str, Any], language: Language) -> str:
+    role = name_of(language, "role", adopted["role"])
+    return say(language, "approval.decider", name=adopted["by"], role=role)
+
+
+def _day_of(until: str | None, language: Language) -> str:
+    return say(language, "number.none") if until is None else as_day(datetime.fromisoformat(until), language)
 
 
 def _signature(pages: Pages, revision: Mapping[str, Any]) -> None:
@@ -161,7 +170,7 @@ def _signature(pages: Pages, revision: Mapping[str, Any]) -> None:
         pages.note(say(language, "revision.not_signed"), tone="open")
     else:
         facts += [
-            (say(language, "revision.signed_by"), f"{adopted['by']} ({name_of(language, 'role', adopted['role'])})"),
+            (say(language, "revision.signed_by"), _signer(adopted, language)),
             (say(language, "revision.signed_at"), say(language, "approval.moment", time=_moment(revision))),
             (say(language, "revision.reason"), adopted["reason"]),
             (say(language, "revision.entry"), adopted["entry"]),

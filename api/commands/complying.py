@@ -114,6 +114,65 @@ def covered(
         raise typer.Exit(1)
 
 
+@regulating.command("revision")
+def revision(
+    pack: Annotated[str, typer.Argument(help="Id of the pack.")],
+    files: Annotated[
+        list[Path] | None, typer.Option("--out", help="Where it goes, by suffix: .json, .pdf, .xlsx. May be repeated.")
+    ] = None,
+    language: Annotated[str, typer.Option("--lang", help="zh or en.")] = "en",
+    data: Data = None,
+    as_user: Acting = None,
+    as_json: Json = False,
+) -> None:
+    """Show what changed in a pack since it was adopted: old, new, what it means, who acts by when, permits touched.
+
+    Example: mingjing law revision eu-ai-act --lang zh --out revision.pdf --out revision.xlsx
+    """
+    require_known(language, [file.suffix for file in files or ()])
+    with opened(data) as service:
+        person = acting(service, as_user, Role.DSO)
+        found = service.pack_revisions.of_pack(pack, person)
+        for file in files or ():
+            if file.suffix == ".json":
+                file.write_bytes(service.papers.json(found.as_json()))
+            else:
+                file.write_bytes(service.papers.revision(found, language, "pdf" if file.suffix == ".pdf" else "xlsx"))
+    if as_json:
+        show_json(found.as_json())
+        return
+    out.print(f"{pack} {found.old_version or '-'} -> {found.new_version}, digest {found.new_digest}", markup=False)
+    for change in found.changes:
+        means = Sentence(en=change["means"]["en"], zh=change["means"]["zh"])
+        out.print(f"  {change['place']}  {change['kind']}  {change['who']} by {change['by']}", markup=False)
+        out.print(f"      {say(means)}", markup=False)
+    out.print(f"{len(found.touched)} permits to examine again", markup=False)
+    for line in found.touched:
+        out.print(f"  {line['model']}", markup=False)
+
+
+@regulating.command("adopt")
+def adopt(
+    pack: Annotated[str, typer.Argument(help="Id of the pack.")],
+    digest: Annotated[str, typer.Option("--digest", help="Digest of the text that was read.")],
+    reason: Annotated[str, typer.Option("--reason", help="Why; it is kept in the log.")],
+    data: Data = None,
+    as_user: Acting = None,
+    as_json: Json = False,
+) -> None:
+    """Sign the revision of a pack; the signature is an entry of the log.
+
+    Example: mingjing law adopt eu-ai-act --digest 7e07… --reason "read with counsel"
+    """
+    with opened(data) as service:
+        person = acting(service, as_user, Role.COMMITTEE)
+        signed = service.pack_revisions.adopt(pack, by=person, reason=reason, digest=digest)
+    if as_json:
+        show_json(signed.as_json())
+    else:
+        out.print(f"revision {signed.number} of {pack} signed, log entry {signed.entry}", markup=False)
+
+
 @regulating.command("scope")
 def scope(
     pack: Annotated[str, typer.Argument(help="Id of the pack.")],

@@ -23,6 +23,13 @@ class ScopeIn(BaseModel):
     reason: str
 
 
+class AdoptionIn(BaseModel):
+    """The signature under a revision: why, and the digest of the text that was read."""
+
+    digest: str
+    reason: str
+
+
 class SnapshotIn(BaseModel):
     """Why the snapshot is taken; may be empty."""
 
@@ -71,6 +78,75 @@ def coverage(
         "clauses": [{"pack": p, "clause": c, "state": state.value} for (p, c), state in summed(rows).items()],
         "rows": [row.as_json() for row in rows],
     }
+
+
+@router.get("/revisions")
+def revisions(service: HouseService, person: Asking) -> dict[str, object]:
+    """List the packs whose text in use nobody adopted yet, and every signed revision, newest first."""
+    return {
+        "pending": [revision.head() for revision in service.pack_revisions.pending(person)],
+        "adopted": [revision.head() for revision in service.pack_revisions.adopted(person)],
+    }
+
+
+@router.get("/revisions/{number}.json")
+def revision_json(number: int, service: HouseService, person: Asking) -> dict[str, object]:
+    """Show one signed revision table."""
+    return service.pack_revisions.signed(number, person).as_json()
+
+
+@router.get("/revisions/{number}.pdf")
+def revision_pdf(number: int, service: HouseService, person: Asking, language: Language = "en") -> Response:
+    """Hand out one signed revision table as PDF."""
+    return _file(service.papers.revision(service.pack_revisions.signed(number, person), language, "pdf"), "pdf")
+
+
+@router.get("/revisions/{number}.xlsx")
+def revision_xlsx(number: int, service: HouseService, person: Asking, language: Language = "en") -> Response:
+    """Hand out one signed revision table as a workbook."""
+    return _file(service.papers.revision(service.pack_revisions.signed(number, person), language, "xlsx"), "xlsx")
+
+
+@router.get("/regulations/{pack}/revision.json")
+def pending_json(pack: str, service: HouseService, person: Asking) -> dict[str, object]:
+    """Show what changed in a pack since it was adopted: old, new, what it means, who acts by when, permits touched."""
+    return service.pack_revisions.of_pack(pack, person).as_json()
+
+
+@router.get("/regulations/{pack}/revision.pdf")
+def pending_pdf(pack: str, service: HouseService, person: Asking, language: Language = "en") -> Response:
+    """Hand out the same table as PDF."""
+    return _file(service.papers.revision(service.pack_revisions.of_pack(pack, person), language, "pdf"), "pdf")
+
+
+@router.get("/regulations/{pack}/revision.xlsx")
+def pending_xlsx(pack: str, service: HouseService, person: Asking, language: Language = "en") -> Response:
+    """Hand out the same table as a workbook."""
+    return _file(service.papers.revision(service.pack_revisions.of_pack(pack, person), language, "xlsx"), "xlsx")
+
+
+@router.post("/regulations/{pack}/adoption", status_code=201)
+def adopt(pack: str, asked: AdoptionIn, service: HouseService, person: Asking) -> dict[str, object]:
+    """Sign the revision of a pack, in the text whose digest was read."""
+    return service.pack_revisions.adopt(pack, by=person, reason=asked.reason, digest=asked.digest).as_json()
+
+
+@router.get("/rulebook/revisions/{revision}/table.json")
+def rulebook_table(revision: str, service: HouseService, person: Asking) -> dict[str, object]:
+    """Show the revision table of a rulebook."""
+    return service.papers.rulebook_revision(revision, person)
+
+
+@router.get("/rulebook/revisions/{revision}/table.pdf")
+def rulebook_table_pdf(revision: str, service: HouseService, person: Asking, language: Language = "en") -> Response:
+    """Hand out the revision table of a rulebook as PDF."""
+    return _file(service.papers.table(service.papers.rulebook_revision(revision, person), language, "pdf"), "pdf")
+
+
+@router.get("/rulebook/revisions/{revision}/table.xlsx")
+def rulebook_table_xlsx(revision: str, service: HouseService, person: Asking, language: Language = "en") -> Response:
+    """Hand out the revision table of a rulebook as a workbook."""
+    return _file(service.papers.table(service.papers.rulebook_revision(revision, person), language, "xlsx"), "xlsx")
 
 
 @router.get("/snapshots")

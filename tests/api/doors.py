@@ -12,6 +12,7 @@ from argon2 import PasswordHasher
 from starlette.testclient import TestClient
 
 from api.app import create_app
+from api.wiring import Service
 from api.work import ask_for_submission
 from governance.appeals import Asks
 from governance.publications import BIAS_AUDIT
@@ -69,12 +70,19 @@ def open_doors(house: House) -> Doors:
     worker = people[Role.EMPLOYEE, "here"]
     appeal = service.appeals.ask(decisions[0].id, Asks.EXPLANATION, by=worker, reason="I was not on site").id
     service.compliance.take_snapshot(by=OFFICER)
+    sign_first_pack(service)
     at_work = service.book.of_version("gas-leak", "1")
     service.papers.publications.publish(BIAS_AUDIT, at_work, an_audit().as_json(), by=OFFICER)
     toml = service.rulebook.source.replace(b"grace_hours = 24", b"grace_hours = 12")
     revision = service.rule_changes.propose(toml, by=officer, reason="half a day is enough").id
     client = TestClient(create_app(service), raise_server_exceptions=False)
     return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal, revision)
+
+
+def sign_first_pack(service: Service) -> None:
+    """Adopt one regulation pack, so that there is a signed revision."""
+    pack = service.compliance.pack("us-nist-ai-rmf")
+    service.pack_revisions.adopt(pack.id, by=OFFICER, reason="it was read", digest=pack.digest)
 
 
 def rows_of(n: int = 2, **columns: Any) -> dict[str, Any]:

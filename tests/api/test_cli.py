@@ -637,3 +637,18 @@ class TestPapers:
     def test_an_audit_nobody_published_is_not_there(self, terminal: Terminal) -> None:
         assert terminal.run("report", "gas-leak", "--kind", "bias-audit") == 2
         assert "no bias audit of gas-leak:1 was published" in terminal.err
+
+
+class TestRevisions:
+    def test_are_shown_and_signed_as_they_were_read(self, terminal: Terminal, tmp_path: Path) -> None:
+        files = [tmp_path / f"r.{kind}" for kind in ("json", "pdf", "xlsx")]
+        outs = [word for file in files for word in ("--out", str(file))]
+        assert terminal.run("law", "revision", "us-sr-26-2", *outs) == 0
+        assert "permits to examine again" in terminal.out
+        digest = json.loads(files[0].read_text(encoding="utf-8"))["new"]["digest"]
+        assert terminal.run("law", "adopt", "us-sr-26-2", "--digest", "0" * 64, "--reason", "it was read") == 2
+        assert "read the revision again" in terminal.err
+        signed = terminal.json("law", "adopt", "us-sr-26-2", "--digest", digest, "--reason", "it was read")
+        assert signed["adopted"]["role"] == "committee"
+        assert terminal.run("law", "revision", "us-sr-26-2") == 2
+        assert "nothing changed since" in terminal.err

@@ -91,7 +91,7 @@ class TestScope:
             house.service.compliance.answer_scope(NEW_YORK[0], "colour", True, by=OFFICER, reason="why not")
 
     def test_is_not_for_those_who_submit(self, house: House) -> None:
-        with pytest.raises(NotAllowed, match="'adopt' is for dso, committee"):
+        with pytest.raises(NotAllowed, match="'adopt_law' is for dso, committee"):
             house.service.compliance.answer_scope(*NEW_YORK, True, by=ENGINEER, reason="it is so")
 
 

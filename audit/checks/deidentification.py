@@ -56,7 +56,7 @@ class Deidentification:
         steps = done[0].steps
         if not steps:
             return ()
-        left = tuple(_named_outright(examined, [one.frame for one in done], limits, subject_too=True))
+        left = tuple(_named_outright(examined, [one.frame for one in done], limits, made=(PSEUDONYM,)))
         kept = [name for name in quasi if name in done[0].frame.columns]
         risks = {
             "before": _risks(_as_handed_in(examined.evaluation, quasi)) if quasi else None,
@@ -117,11 +117,14 @@ class Deidentification:
 
 
 def _named_outright(
-    examined: Examined, frames: Sequence[pd.DataFrame], limits: Limits, *, subject_too: bool = False
+    examined: Examined, frames: Sequence[pd.DataFrame], limits: Limits, *, made: Sequence[str] = ()
 ) -> Iterator[Group]:
-    """Columns that identify by name, and columns whose values hold identifiers."""
+    """Columns that identify by name, and columns whose values hold identifiers.
+
+    `made` are columns of our own digests: among thousands of digits drawn at random some look like a phone number.
+    """
     data = examined.declaration.data
-    aside = {None if subject_too else data.subject, data.label, data.prediction, data.time}
+    aside = {data.subject, data.label, data.prediction, data.time, *made}
     columns = list(dict.fromkeys(str(name) for frame in frames for name in frame.columns if name not in aside))
     forbidden = set(plan_for(columns, examined.rulebook.deidentification).forbidden)
     least = limit_of(limits, "deidentification", "least_hits")
@@ -181,6 +184,10 @@ def _in_bands(frame: pd.DataFrame, examined: Examined) -> pd.DataFrame:
     return frame.assign(**{name: banded[:, i] for i, name in enumerate(told)})
 
 
+PSEUDONYM = "pseudonym"
+"""The column that stands for the subject once the policy was applied."""
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Transformed:
     """Rows as the policy lets them go, and what was done to which column."""
@@ -203,7 +210,7 @@ def transformed(frame: pd.DataFrame, examined: Examined) -> Transformed:
     if subject is not None and subject in names:
         key = secrets.token_bytes(32)
         hidden = [pseudonym(said, key) if (said := str(value)).strip() else "" for value in frame[subject].fillna("")]
-        changed = changed.drop(columns=subject).assign(pseudonym=hidden)
+        changed = changed.drop(columns=subject).assign(**{PSEUDONYM: hidden})
         steps.append({"column": subject, "done": "pseudonym"})
     return Transformed(frame=changed, steps=tuple(steps))
 

@@ -116,3 +116,10 @@ class TestTransformed:
         one, other = (transformed(examined.evaluation, examined).frame.pseudonym for _ in range(2))
         assert one.nunique() == 40 and not set(one) & set(other)  # the key is thrown away
         assert not one.isin(people).any()
+
+    def test_digits_of_a_pseudonym_are_no_phone_number(self) -> None:
+        # About three in a thousand pseudonyms hold eleven digits in a row that could be one.
+        people = [f"w{i}" for i in range(4000)]
+        many = {name: np.tile(values, 20) for name, values in HALF.items()}
+        found = run(Deidentification(), of_predictions(**many, columns={"worker": people}, subject="worker"))
+        assert found[-1].holds and "nobody is named any more" in found[-1].says.en

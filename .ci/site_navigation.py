@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 SECTIONS = {
-    "Begin": ["index.md", "submitting.md", "tiers.md", "commands.md"],
+    "Begin": ["index.md", "submitting.md", "ci.md", "tiers.md", "commands.md"],
     "Understand": [
         "architecture.md",
         "explanations.md",

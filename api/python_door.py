@@ -7,13 +7,10 @@ from pathlib import Path
 from types import TracebackType
 
 from api.settings import read_settings
-from api.wiring import Service, open_service
+from api.wiring import Service, check_directory, open_service
 from audit.checks.check import Finding
 from audit.traced_inference import Decided
-from governance.inherited_list import list_in_force
-from governance.intake import examine_directory
 from policies.roles import Person, Role
-from policies.rulebook import BUILT_IN, read_rulebook
 
 
 def check(directory: str | Path) -> tuple[Finding, ...]:
@@ -34,10 +31,7 @@ def check(directory: str | Path) -> tuple[Finding, ...]:
     Malformed
         With everything that is missing or wrong, at once.
     """
-    settings = read_settings()
-    rulebook = read_rulebook(settings.rulebook or BUILT_IN)
-    known = list_in_force(settings.data, settings.negative_list)
-    return examine_directory(Path(directory), rulebook, negative_list=known).findings
+    return check_directory(read_settings(), Path(directory)).findings
 
 
 def governed(name: str, *, data: str | Path | None = None, token: str | None = None) -> GovernedModel:

@@ -31,6 +31,10 @@ class Settings(BaseSettings):
         Folder with the company's own regulation packs, beside the built-in ones or in their place.
     signing_certificate, signing_passphrase : Path or None
         PKCS#12 file with the key that signs PDFs, and the file whose first line opens it; None signs nothing.
+    endpoint_hosts : tuple of str
+        Endpoints a service may call when a submission names one, each "host" or "host:port"; a JSON list.
+    endpoint_token : str or None
+        Bearer token for those endpoints; sent to no other.
     host, port : str, int
         Where `mingjing serve` listens.
     witnesses : tuple of str
@@ -53,6 +57,8 @@ class Settings(BaseSettings):
     regulations: Path | None = None
     signing_certificate: Path | None = None
     signing_passphrase: Path | None = None
+    endpoint_hosts: tuple[str, ...] = ()
+    endpoint_token: str | None = None
     host: str = "127.0.0.1"
     port: int = 8400
     token: str | None = None

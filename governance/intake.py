@@ -22,10 +22,11 @@ from governance.stages import Stage
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
 from governance.tables import UNREGISTERED
+from model_registry.endpoint import ANYWHERE, Reach, endpoint_scores
 from model_registry.inputs import inputs_of
 from model_registry.loading import LoadedModel, compare_with_library, load_predictor
 from model_registry.store import ModelStore
-from model_registry.submission import Submission, read_submission
+from model_registry.submission import Resolver, Submission, read_submission
 from model_registry.version import ArtifactAltered
 from policies.declaration import Flavour
 from policies.errors import Conflict, Sentence
@@ -96,6 +97,8 @@ def examine_directory(
     progress: Progress | None = None,
     *,
     negative_list: NegativeList | None = None,
+    reach: Reach = ANYWHERE,
+    resolve: Resolver | None = None,
 ) -> Examination:
     """Read a submission directory and run every check. Needs no server and no registry, stores nothing.
 
@@ -103,6 +106,10 @@ def examine_directory(
     ----------
     negative_list : NegativeList or None
         Known failures to try; None takes the product's own.
+    reach : Reach
+        Which endpoints may be asked.
+    resolve : function from address to Path, or None
+        Fetches an artifact that is named by its place in a registry.
 
     Raises
     ------
@@ -111,14 +118,19 @@ def examine_directory(
     """
     tell = progress or (lambda _what, _share: None)
     tell("reading", 0.02)
-    return _examine(read_submission(directory), rulebook, tell, negative_list or built_in_list())
+    submission = read_submission(directory, resolve=resolve)
+    return _examine(submission, rulebook, tell, negative_list or built_in_list(), reach)
 
 
-def _examine(submission: Submission, rulebook: Rulebook, tell: Progress, negative_list: NegativeList) -> Examination:
+def _examine(
+    submission: Submission, rulebook: Rulebook, tell: Progress, negative_list: NegativeList, reach: Reach
+) -> Examination:
     declaration = submission.declaration
     assessment = assess(rulebook.impact, declaration.impact)
     tell("loading", 0.08)
-    loaded, background = None, b""
+    loaded, background, scores = None, b"", None
+    if declaration.model.flavour is Flavour.ENDPOINT:
+        scores = endpoint_scores(declaration, submission.evaluation, rulebook.deidentification, reach)
     if submission.artifact is not None:
         loaded = load_predictor(submission.artifact, declaration)
         rows = draw_background(submission, loaded.predictor, rulebook)
@@ -136,6 +148,7 @@ def _examine(submission: Submission, rulebook: Rulebook, tell: Progress, negativ
         evaluation=submission.evaluation,
         training=submission.training,
         predictor=loaded.predictor if loaded is not None else None,
+        scores=scores,
         artifact=loaded.facts if loaded is not None else {"digest": submission.artifact_digest},
         seed=SEED,
         negative_list=negative_list,
@@ -166,6 +179,7 @@ class Intake:
         rulebooks: Rulebooks,
         clock: Clock,
         negative_list: NegativeList,
+        reach: Reach,
     ) -> None:
         self._store = store
         self._log = log
@@ -174,6 +188,7 @@ class Intake:
         self._rulebooks = rulebooks
         self._clock = clock
         self._negative_list = negative_list
+        self._reach = reach
 
     @property
     def _rulebook(self) -> Rulebook:
@@ -193,7 +208,8 @@ class Intake:
             submission = read_submission(directory, resolve=lambda uri: self._store.resolve(uri, Path(fetched)))
             self._require_welcome(submission, by)
             tell = progress or (lambda _what, _share: None)
-            return self.take_in(_examine(submission, self._rulebook, tell, self._negative_list), by=by)
+            examination = _examine(submission, self._rulebook, tell, self._negative_list, self._reach)
+            return self.take_in(examination, by=by)
 
     def take_in(self, examination: Examination, *, by: Person) -> SubmissionRecord:
         """Register what was examined under the rulebook in force and put it before the officer.

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from urllib.parse import urlsplit
 
 from policies.errors import Malformed, Sentence
 
@@ -26,6 +27,13 @@ class Flavour(StrEnum):
     ONNX = "onnx"
     PREDICTIONS = "predictions"
     ENDPOINT = "endpoint"
+
+
+class Protocol(StrEnum):
+    """How an endpoint is spoken to: MLflow's scoring protocol, or the Open Inference Protocol (v2)."""
+
+    MLFLOW = "mlflow"
+    OIP = "oip"
 
 
 class Task(StrEnum):
@@ -104,6 +112,22 @@ class Feature:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EndpointPart:
+    """The `[endpoint]` table: where a model answers that is not handed over.
+
+    `columns` are sent in this order; none sends the declared features. `answer` names the output or field that holds
+    the score, where there are several.
+    """
+
+    url: str
+    protocol: Protocol
+    columns: tuple[str, ...]
+    answer: str | None
+    timeout_seconds: float
+    rows_per_call: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Declaration:
     """One whole declaration. Exists only when every part of it can be understood.
 
@@ -116,6 +140,7 @@ class Declaration:
     features: Mapping[str, Feature] = field(default_factory=dict)
     impact: Mapping[str, str] = field(default_factory=dict)
     record: Mapping[str, str] = field(default_factory=dict)
+    endpoint: EndpointPart | None = None
 
     def feature(self, name: str) -> Feature:
         """Return what was declared about `name`, or a feature about which nothing was said."""
@@ -149,7 +174,9 @@ RECORD_FIELDS = (
 )
 """Fields of an evaluation record (ISO/IEC TS 4213, 5.3), in their order there."""
 
-TABLES = {"model", "use", "data", "features", "impact", "record"}
+ENDPOINT_KEYS = {"url", "protocol", "columns", "answer", "timeout_seconds", "rows_per_call"}
+LONGEST_WAIT = 600.0
+TABLES = {"model", "use", "data", "features", "impact", "endpoint", "record"}
 WITHOUT_ARTIFACT = {Flavour.PREDICTIONS, Flavour.ENDPOINT}
 
 
@@ -200,6 +227,7 @@ class _Reader:
         features = self._features(self._table("features", required=False))
         impact = self._answers(self._table("impact", required=False))
         record = self._record(self._table("record", required=False))
+        endpoint = self._endpoint(self._table("endpoint", required=False), model.flavour)
         if self.faults:
             raise Malformed(*self.faults)
         return Declaration(
@@ -209,6 +237,7 @@ class _Reader:
             features=MappingProxyType(features),
             impact=MappingProxyType(impact),
             record=MappingProxyType(record),
+            endpoint=endpoint,
         )
 
     def _fault(self, en: str, zh: str) -> None:
@@ -289,6 +318,55 @@ class _Reader:
                 f"submission.toml：model.threshold 为 {number:g}，分类模型的阈值应在 [0, 1] 内",
             )
         return number
+
+    def _endpoint(self, table: Mapping[str, object], flavour: Flavour) -> EndpointPart | None:
+        if flavour is not Flavour.ENDPOINT:
+            if table:
+                self._fault(
+                    f"submission.toml: [endpoint] is for flavour 'endpoint', and the flavour is '{flavour}'; drop one",
+                    f"submission.toml：[endpoint] 仅用于“endpoint”类型，而当前类型为“{flavour}”，请去掉其一",
+                )
+            return None
+        self._refuse_unknown("endpoint", table, ENDPOINT_KEYS)
+        rows = table.get("rows_per_call", 1000)
+        if isinstance(rows, bool) or not isinstance(rows, int) or not 1 <= rows <= 100_000:
+            self._fault(
+                f"submission.toml: endpoint.rows_per_call must be a whole number from 1 to 100000, found {rows!r}",
+                f"submission.toml：endpoint.rows_per_call 应为 1 至 100000 的整数，实际为 {rows!r}",
+            )
+            rows = 1000
+        wait = _number(table.get("timeout_seconds", 30))
+        if wait is None or not 0 < wait <= LONGEST_WAIT:
+            self._fault(
+                f"submission.toml: endpoint.timeout_seconds must lie above 0 and be at most {LONGEST_WAIT:g}, "
+                f"found {table.get('timeout_seconds')!r}",
+                f"submission.toml：endpoint.timeout_seconds 应大于 0 且不超过 {LONGEST_WAIT:g}，"
+                f"实际为 {table.get('timeout_seconds')!r}",
+            )
+        return EndpointPart(
+            url=self._url(self._text("endpoint", table, "url")),
+            protocol=Protocol(self._choice("endpoint", table, "protocol", Protocol, Protocol.MLFLOW.value)),
+            columns=self._names("endpoint.columns", table.get("columns", [])),
+            answer=self._text("endpoint", table, "answer", required=False) or None,
+            timeout_seconds=wait or 30.0,
+            rows_per_call=rows,
+        )
+
+    def _url(self, text: str) -> str:
+        try:
+            parts = urlsplit(text)
+            good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+            good = good and not parts.username and not parts.fragment and text.isascii() and text.isprintable()
+        except ValueError:
+            good = False
+        if text and (not good or " " in text):
+            self._fault(
+                f"submission.toml: endpoint.url {text!r} is no address that can be asked; expected "
+                "http(s)://host[:port]/path without user and password (a token belongs into MINGJING_ENDPOINT_TOKEN)",
+                f"submission.toml：endpoint.url {text!r} 不是可调用的地址，应为 http(s)://主机[:端口]/路径，"
+                "且不含用户名和密码（令牌请放入 MINGJING_ENDPOINT_TOKEN）",
+            )
+        return text
 
     def _use(self, table: Mapping[str, object]) -> UsePart:
         self._refuse_unknown("use", table, USE_KEYS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -22,6 +23,7 @@ from api.commands.shared import (
     show_json,
 )
 from governance.conditions import condition_from_text
+from model_registry.named_files import DECLARATION
 from policies.errors import Malformed, Sentence
 from policies.roles import Role
 from policies.rulebook import BUILT_IN, Rulebook, read_rulebook
@@ -34,16 +36,18 @@ def check(
     questions: Annotated[
         bool, typer.Option("--questions", help="Print the impact questions and their answers.")
     ] = False,
+    junit: Annotated[Path | None, typer.Option("--junit", help="Write JUnit XML here, one case per finding.")] = None,
+    sarif: Annotated[Path | None, typer.Option("--sarif", help="Write SARIF 2.1.0 here, for code scanning.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", help="Append a summary in Markdown here.")] = None,
     as_json: Json = False,
 ) -> None:
     """Run every check on a submission. No server, no registry, nothing stored.
 
-    Example: mingjing check submissions/chemical-release --json
+    Example: mingjing check submissions/chemical-release --junit findings.xml
     """
     settings = settings_for(None)
-    rulebook = read_rulebook(settings.rulebook or BUILT_IN)
     if questions:
-        _show_questions(rulebook, as_json)
+        _show_questions(read_rulebook(settings.rulebook or BUILT_IN), as_json)
         return
     if submission_dir is None:
         raise Malformed(
@@ -52,13 +56,12 @@ def check(
                 zh="请指定提交目录：mingjing check SUBMISSION_DIR",
             )
         )
-    from governance.inherited_list import list_in_force
-    from governance.intake import examine_directory
+    from api.wiring import check_directory
 
-    known = list_in_force(settings.data, settings.negative_list)
     with progress_bar("Checking") as progress:
-        examination = examine_directory(submission_dir, rulebook, progress, negative_list=known)
+        examination = check_directory(settings, submission_dir, progress)
     report = examination.as_json()
+    _write_for_ci(report, submission_dir, junit, sarif, markdown, settings.language)
     if as_json:
         show_json(report)
     else:
@@ -153,6 +156,27 @@ def _end_of(text: str | None) -> datetime | None:
     if text is None or found is None or len(text.strip()) > len("2026-01-01"):
         return found
     return found.replace(hour=23, minute=59, second=59, microsecond=999_999)
+
+
+def _write_for_ci(
+    report: dict[str, Any],
+    directory: Path,
+    junit: Path | None,
+    sarif: Path | None,
+    markdown: Path | None,
+    language: str,
+) -> None:
+    """Write what a pipeline reads. The Markdown is appended, as pipelines collect the summaries of their steps."""
+    from reports.pipeline_formats import junit_of, markdown_of, sarif_of
+
+    if junit is not None:
+        junit.write_bytes(junit_of(report, language))
+    if sarif is not None:
+        where = (directory / DECLARATION).as_posix()
+        sarif.write_bytes(sarif_of(report, where, version("mingjing"), language))
+    if markdown is not None:
+        with markdown.open("a", encoding="utf-8") as file:
+            file.write(markdown_of(report, language))
 
 
 def _show_findings(findings: Any) -> None:

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
@@ -157,6 +158,25 @@ class TestCheck:
         monkeypatch.setenv("MINGJING_LANGUAGE", "zh")
         assert terminal.plain("check", str(tmp_path / "none")) == 2
         assert terminal.err.strip() == "none 不是目录，应为包含 submission.toml 的目录"
+
+    def test_writes_what_pipelines_read(self, terminal: Terminal, tmp_path: Path) -> None:
+        directory = a_directory(tmp_path / "handed", purpose="reward")
+        files = {name: tmp_path / name for name in ("junit", "sarif", "markdown")}
+        options = [word for name, file in files.items() for word in (f"--{name}", str(file))]
+        assert terminal.plain("check", str(directory), "--json", *options) == 1
+        findings = json.loads(terminal.out)["findings"]
+        cases = ElementTree.parse(files["junit"]).findall(".//testcase")
+        assert len(cases) == len(findings)
+        assert sum(case.find("failure") is not None for case in cases) == sum(f["holds"] is False for f in findings)
+        results = json.loads(files["sarif"].read_text(encoding="utf-8"))["runs"][0]["results"]
+        assert [one["ruleId"] for one in results] == [finding["check"] for finding in findings]
+        assert "**does not hold** | purpose" in files["markdown"].read_text(encoding="utf-8")
+        assert terminal.plain("check", str(directory), "--markdown", str(files["markdown"])) == 1
+        assert files["markdown"].read_text(encoding="utf-8").count("## gas-leak") == 2
+
+    def test_a_file_that_cannot_be_written_is_3(self, terminal: Terminal, tmp_path: Path) -> None:
+        directory = a_directory(tmp_path / "handed")
+        assert terminal.plain("check", str(directory), "--junit", str(tmp_path / "none" / "x.xml")) == 3
 
     def test_prints_the_questions(self, terminal: Terminal) -> None:
         assert terminal.plain("check", "--questions", "--json") == 0

@@ -125,7 +125,8 @@ class TestReadDeclaration:
     def test_every_fault_at_once(self) -> None:
         text = changed("xgboost", "h2o", changed('label = "y"', "label = 3\nshuffle = true")) + "[extra]\n"
         assert faults_of(changed('purpose = "risk_intervention"\n', "", text)) == [
-            "submission.toml: 'extra' is not known; expected one of data, features, impact, model, record, use",
+            "submission.toml: 'extra' is not known; "
+            "expected one of data, endpoint, features, impact, model, record, use",
             "submission.toml: model.flavour is 'h2o'; "
             "expected one of xgboost, lightgbm, sklearn, onnx, predictions, endpoint",
             "submission.toml: use.purpose must be a text that is not empty, found nothing",
@@ -321,3 +322,57 @@ class TestAlarms:
     def test_no_number_always_alarms(self, score: float) -> None:
         for side in ("below", "at_or_above"):
             assert read_declaration(changed('protective = "below"', f'protective = "{side}"', WHOLE)).alarms(score)
+
+
+ASKED = changed('artifact = "model.ubj"\nflavour = "xgboost"', 'flavour = "endpoint"') + (
+    '[endpoint]\nurl = "http://127.0.0.1:5001/invocations"\n'
+)
+
+
+class TestEndpoint:
+    """The `[endpoint]` table."""
+
+    def test_has_defaults(self) -> None:
+        endpoint = read_declaration(ASKED).endpoint
+        assert endpoint is not None
+        assert (endpoint.protocol, endpoint.columns, endpoint.answer) == ("mlflow", (), None)
+        assert (endpoint.timeout_seconds, endpoint.rows_per_call) == (30.0, 1000)
+
+    def test_is_none_for_a_model_that_is_handed_over(self) -> None:
+        assert read_declaration(SMALL).endpoint is None
+
+    def test_without_one_the_address_is_missing(self) -> None:
+        text = ASKED[: ASKED.index("[endpoint]")]
+        assert faults_of(text) == ["submission.toml: endpoint.url must be a text that is not empty, found nothing"]
+
+    def test_beside_a_model_file_is_refused(self) -> None:
+        assert faults_of(SMALL + '[endpoint]\nurl = "http://a/"\n') == [
+            "submission.toml: [endpoint] is for flavour 'endpoint', and the flavour is 'xgboost'; drop one"
+        ]
+
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "file:///etc/passwd", "ftp://a/b", "http://", "a.example/x", "http://user:secret@a.example/", "http://a:0/",
+            "http://a:99999/", "http://a b/", "http://a/#x", "http://[::1", "javascript:alert(1)", "http://例.example/",
+        ],
+    )  # fmt: skip
+    def test_an_address_that_cannot_be_asked(self, url: str) -> None:
+        (said,) = faults_of(ASKED.replace("http://127.0.0.1:5001/invocations", url))
+        assert said.startswith(f"submission.toml: endpoint.url {url!r} is no address that can be asked")
+
+    @pytest.mark.parametrize(
+        ("line", "said"),
+        [
+            ("rows_per_call = 0", "endpoint.rows_per_call must be a whole number from 1 to 100000, found 0"),
+            ("rows_per_call = true", "endpoint.rows_per_call must be a whole number from 1 to 100000, found True"),
+            ("timeout_seconds = 0", "endpoint.timeout_seconds must lie above 0 and be at most 600, found 0"),
+            ("timeout_seconds = inf", "endpoint.timeout_seconds must lie above 0 and be at most 600, found inf"),
+            ('protocol = "smtp"', "endpoint.protocol is 'smtp'; expected one of mlflow, oip"),
+            ("columns = 3", "endpoint.columns must be a list of column names, found 3"),
+            ("token = 'x'", "'endpoint.token' is not known; expected one of answer, columns, protocol"),
+        ],
+    )
+    def test_every_fault_has_its_sentence(self, line: str, said: str) -> None:
+        (found,) = faults_of(f"{ASKED}{line}\n")
+        assert found.startswith(f"submission.toml: {said}")

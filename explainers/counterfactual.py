@@ -29,24 +29,27 @@ class Change:
     before: float
     after: float
 
-    def says(self, unit: str | None = None) -> Sentence:
+    def says(self, unit: str | None = None, label: Sentence | None = None) -> Sentence:
         """Return the change in plain words, such as "temperature 3.2 degC lower".
+
+        `label` is what people call the feature; None uses the column's name.
 
         Examples
         --------
         >>> Change("temperature", 21.2, 18.0).says("degC").en
         'temperature 3.2 degC lower'
         """
+        name = label or Sentence(en=self.feature, zh=self.feature)
         of, in_zh = ("", "") if unit is None else (f" {unit}", f" {unit}")
         if np.isnan(self.before):
             return Sentence(
-                en=f"{self.feature} {self.after:.4g}{of} instead of missing",
-                zh=f"{self.feature} 由缺失变为 {self.after:.4g}{in_zh}",
+                en=f"{name.en} {self.after:.4g}{of} instead of missing",
+                zh=f"{name.zh} 由缺失变为 {self.after:.4g}{in_zh}",
             )
         apart = self.after - self.before
         return Sentence(
-            en=f"{self.feature} {abs(apart):.4g}{of} {'higher' if apart > 0 else 'lower'}",
-            zh=f"{self.feature} {'升高' if apart > 0 else '降低'} {abs(apart):.4g}{in_zh}",
+            en=f"{name.en} {abs(apart):.4g}{of} {'higher' if apart > 0 else 'lower'}",
+            zh=f"{name.zh} {'升高' if apart > 0 else '降低'} {abs(apart):.4g}{in_zh}",
         )
 
 
@@ -63,6 +66,25 @@ class Counterfactual:
     score_after: float
     distance: float
     exact: bool
+
+    def says(
+        self, units: Mapping[str, str | None] | None = None, labels: Mapping[str, Sentence] | None = None
+    ) -> Sentence:
+        """Return all changes as one sentence in both languages, features by their labels where they have one.
+
+        Examples
+        --------
+        >>> found = Counterfactual(changes=(Change("t", 21.2, 18.0), Change("p", 1.0, 1.5)), score_before=0.7,
+        ...                        score_after=0.4, distance=0.1, exact=True)
+        >>> found.says({"t": "degC", "p": "bar"}).en
+        'the verdict would be the other one with t 3.2 degC lower and p 0.5 bar higher'
+        """
+        units, labels = units or {}, labels or {}
+        told = [change.says(units.get(change.feature), labels.get(change.feature)) for change in self.changes]
+        return Sentence(
+            en=f"the verdict would be the other one with {' and '.join(said.en for said in told)}",
+            zh=f"若{'、'.join(said.zh for said in told)}，结论将相反",
+        )
 
 
 def nearest_flip(

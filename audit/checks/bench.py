@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from audit.checks.examined import Bools, Examined, Floats, Indices, alarms
+from audit.checks.examined import Bools, Examined, Floats, Indices, alarms, verdicts_of
 from audit.checks.times import times_of, usual_step
 from explainers.predictor import Predictor
 from policies.errors import Sentence
@@ -37,7 +37,7 @@ class Bench:
 
     def verdicts_of(self, rows: Floats) -> Bools:
         """What the model says about disturbed rows."""
-        return alarms(self.examined.declaration, self.predictor.scores(rows))
+        return verdicts_of(self.examined.declaration, self.predictor, rows)
 
     def column(self, sensor: str) -> int:
         """Place of a sensor among the features."""

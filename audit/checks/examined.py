@@ -12,6 +12,7 @@ import pandas as pd
 from explainers.explanation import Explanation
 from explainers.predictor import Predictor
 from policies.declaration import Declaration, Protective
+from policies.errors import Malformed
 from policies.feature_caps import FeatureCaps
 from policies.negative_list import NegativeList, built_in_list
 from policies.rulebook import Rulebook
@@ -101,3 +102,21 @@ def alarms(declaration: Declaration, scores: Floats) -> Bools:
     else:
         side = scores < declaration.model.threshold
     return np.asarray(side | ~np.isfinite(scores))
+
+
+def verdicts_of(declaration: Declaration, predictor: Predictor, rows: Floats) -> Bools:
+    """Return which rows fall on the protective side when a model is asked about rows disturbed on purpose.
+
+    A model may refuse a missing reading, as a linear one does; such a row is handed to a person, so nothing is lost
+    and it counts as protective.
+    """
+    try:
+        return alarms(declaration, predictor.scores(rows))
+    except Malformed:
+        complete = np.isfinite(rows).all(axis=1)
+        if complete.all():
+            raise
+        verdicts = np.ones(len(rows), dtype=bool)
+        if complete.any():
+            verdicts[complete] = alarms(declaration, predictor.scores(rows[complete]))
+        return verdicts

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 
 from explainers.black_box import BlackBox
 from explainers.boundary import decision_map, flip_points
-from explainers.counterfactual import Change, nearest_flip
+from explainers.counterfactual import Change, Counterfactual, nearest_flip
 from explainers.linear import LinearModel
 from explainers.links import Link
 from explainers.trees.ensemble import TreeEnsemble
 from explainers.trees.nodes import CATEGORIES, NAN_BY_DEFAULT, ZERO
-from policies.errors import Malformed
+from policies.errors import Malformed, Sentence
 from tests.explainers.oracle import ALL_RULES, Floats, ensemble_of, random_rows, random_tree
 
 RANGES = {f"x{i}": (-3.0, 40.0) for i in range(4)}
@@ -230,3 +230,18 @@ class TestChange:
     )
     def test_says_it_in_both_languages(self, change: Change, unit: str | None, en: str, zh: str) -> None:
         assert (change.says(unit).en, change.says(unit).zh) == (en, zh)
+
+    def test_whole_counterfactual_is_one_sentence_in_the_words_of_people(self) -> None:
+        found = nearest_flip(a_line(), np.zeros(4), threshold=0.5, ranges={"x0": (-40.0, 60.0)})
+        assert found is not None
+        said = found.says({"x0": "degC"}, {"x0": Sentence(en="temperature", zh="温度")})
+        assert said.en == "the verdict would be the other one with temperature 0.125 degC lower"
+        assert said.zh == "若温度 降低 0.125 degC，结论将相反"
+
+    def test_two_changes_are_joined(self) -> None:
+        found = Counterfactual(
+            changes=(Change("t", 21.2, 18.0), Change("p", 1.0, 1.5)), score_before=0.7, score_after=0.4, distance=0.1,
+            exact=True,
+        )  # fmt: skip
+        assert found.says().en == "the verdict would be the other one with t 3.2 lower and p 0.5 higher"
+        assert found.says().zh == "若t 降低 3.2、p 升高 0.5，结论将相反"

@@ -78,6 +78,12 @@ class TestExplanation:
         why = an_explanation(contributions=np.ones((1, 6)), scores=np.array([6.25]), feature_names=names)
         assert why.contributions.reshape(1, 2, 3).sum(axis=2).tolist() == [[3.0, 3.0]]
 
+    def test_regions_of_an_image_are_columns(self) -> None:
+        names = tuple(f"row {i} column {j}" for i in range(4) for j in range(5))
+        why = an_explanation(contributions=np.full((2, 20), 0.1), scores=np.full(2, 2.25), feature_names=names)
+        assert why.contributions.reshape(2, 4, 5).sum(axis=(1, 2)) == pytest.approx([2.0, 2.0])
+        assert why.row(1).feature_names[7] == "row 1 column 2"
+
 
 class TestShares:
     def test_a_row_of_zeros_stays_zeros(self) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from audit.checks.examined import Bools, Examined, Floats, alarms
+from audit.checks.examined import Bools, Examined, Floats, alarms, verdicts_of
 from audit.checks.intervals import wilson
 from audit.checks.probes.matching import unit_of
 from audit.checks.probes.measured import FEW, NO_COLUMN, NO_MODEL, Answer, Measured, Unknown, worst
@@ -80,7 +80,7 @@ class Bench:
         """What the model says when one column reads `values`."""
         rows = self.rows.copy()
         rows[:, self.place(column)] = values
-        return alarms(self.examined.declaration, self.predictor.scores(rows))
+        return verdicts_of(self.examined.declaration, self.predictor, rows)
 
 
 Disturbance = tuple[Sentence, list[Floats]]

@@ -108,6 +108,15 @@ class TestWhatItSays:
         )
         assert once == again
 
+    def test_a_row_the_model_refuses_goes_to_a_person(self) -> None:
+        scenario = next(one for one in built_in_list().scenarios if one.name == "stuck_sensor_read_as_calm")
+        examined = examined_of(scenario, scenario.probes[0], planted=True)
+        gone = replace(scenario.probes[0], parameters={"measure": "alarms_lost", "reading": "missing"})
+        match = match_of(scenario, examined)
+        assert isinstance(match, Match)
+        tried = try_probe(gone, match, examined)  # a linear model takes no missing value
+        assert tried.holds is True and "'tag_sensor' missing loses 0.0 %" in tried.says.en
+
     def test_a_list_of_its_own_is_tried(self) -> None:
         scenario = next(one for one in built_in_list().scenarios if one.name == "stuck_sensor_read_as_calm")
         examined = examined_of(scenario, scenario.probes[0], planted=False)

@@ -83,6 +83,21 @@ class TestFailedSensors:
         assert "cannot conclude on lost alarms: the model alarms in 0 of" in found[1].says.en
 
 
+class TestMissingReadings:
+    def test_a_linear_model_refuses_them_and_loses_no_alarm(self) -> None:
+        generator = np.random.default_rng(5)
+        table = pd.DataFrame({"gas": generator.normal(size=400), "flow": generator.normal(size=400)})
+        table["harmed"] = table.gas > 0.5
+        model = LinearModel(
+            weights=np.array([3.0, 0.1]), intercept=np.array(-1.5), reference=np.zeros(2),
+            feature_names=("gas", "flow"), link=Link("logistic"),
+        )  # fmt: skip
+        examined = of_model(table, model, features=[Feature(name="gas", sensor=True)])
+        found = run(Robustness(), examined)
+        line = next(line for line in found[0].groups if line["probe"] == "missing" and line["feature"] == "gas")
+        assert line["alarms_lost"] == 0.0 and line["holds"] is True
+
+
 class TestDeclines:
     def test_predictions_alone(self) -> None:
         found = run(Robustness(), of_predictions([0, 1] * 50, [0.2, 0.8] * 50))

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 
+from api.checking import check_directory
 from api.settings import read_settings
-from api.wiring import Service, check_directory, open_service
+from api.wiring import Service, open_service
 from audit.checks.check import Finding
 from audit.traced_inference import Decided
 from policies.roles import Person, Role

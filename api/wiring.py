@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from api.controls import packs_of, signing_of, surroundings_of
 from api.identity import People
@@ -30,7 +29,7 @@ from governance.appeals import Appeals
 from governance.approvals import Approvals, Ruling, Verdict
 from governance.compliance import Compliance
 from governance.inherited_list import list_in_force
-from governance.intake import Examination, Intake, Progress, examine_directory
+from governance.intake import Intake, Progress
 from governance.jobs import JobBook
 from governance.models import Models
 from governance.pack_revisions import PackRevisions
@@ -191,7 +190,8 @@ def open_service(
     reviews = Reviews(log)
     appeals = Appeals(log, reviews, rulebooks.in_force, clock)
     models = Models(store)
-    intake = Intake(store, log, book, permits, rulebooks, clock, negative_list, reach_of(settings, anywhere=False))
+    reach = Reach(named=frozenset(settings.endpoint_hosts), anywhere=False, token=settings.endpoint_token)
+    intake = Intake(store, log, book, permits, rulebooks, clock, negative_list, reach)
 
     def purposes() -> PurposeRules:
         return rulebooks.in_force().purposes
@@ -310,32 +310,6 @@ def hand_in_left_behind(folder: Path, log: TraceLog, clock: Clock) -> int:
         spool.close()
         shutil.rmtree(left)
     return traces
-
-
-def check_directory(settings: Settings, directory: Path, progress: Progress | None = None) -> Examination:
-    """Run every check on a submission directory as this machine is set up; stores nothing.
-
-    The registry is opened only where the declaration names an artifact in it, an endpoint is called only where it
-    names one.
-
-    Raises
-    ------
-    Malformed, Refused, Unavailable
-    """
-    with TemporaryDirectory() as fetched:
-        return examine_directory(
-            directory,
-            read_rulebook(settings.rulebook or BUILT_IN),
-            progress,
-            negative_list=list_in_force(settings.data, settings.negative_list),
-            reach=reach_of(settings, anywhere=True),
-            resolve=lambda uri: model_store(settings).resolve(uri, Path(fetched)),
-        )
-
-
-def reach_of(settings: Settings, *, anywhere: bool) -> Reach:
-    """Return which endpoints may be asked: those the operator named, and with `anywhere` every other one."""
-    return Reach(named=frozenset(settings.endpoint_hosts), anywhere=anywhere, token=settings.endpoint_token)
 
 
 def model_store(settings: Settings) -> ModelStore:

@@ -56,7 +56,7 @@ def check(
                 zh="请指定提交目录：mingjing check SUBMISSION_DIR",
             )
         )
-    from api.wiring import check_directory
+    from api.checking import check_directory
 
     with progress_bar("Checking") as progress:
         examination = check_directory(settings, submission_dir, progress)

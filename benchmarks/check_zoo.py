@@ -11,7 +11,8 @@ from pathlib import Path
 
 from audit.checks.intervals import wilson
 from audit.examination import CHECKS, examine
-from tests.audit.checks.zoo import Case, clean, planted, worlds
+from tests.audit.checks.zoo import clean, planted
+from tests.audit.checks.zoo_worlds import Case, worlds
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "checks" / "zoo.md"
 

@@ -75,3 +75,42 @@ def injury() -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
     chosen = np.random.default_rng(0).permutation(len(table))
     training, evaluation = table.iloc[chosen[:5000]], table.iloc[chosen[5000:]]
     return training.reset_index(drop=True), evaluation.reset_index(drop=True), list(INJURY_FEATURES)
+
+
+MINE_FEATURES = ("ACCIDENT_TIME", "CAL_QTR", "SUBUNIT_CD", "CLASSIFICATION_CD", "ACTIVITY_CD", "OCCUPATION_CD")
+
+
+def mines(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return a random split of mine injuries, lost time or worse, and the features known when it happens."""
+    raw = pd.read_csv(folder / "msha_injuries" / "us_data_2000.csv", low_memory=False)
+    degree = pd.to_numeric(raw.DEGREE_INJURY_CD, errors="coerce")
+    table = pd.DataFrame({"lost_time": degree.between(1, 4).astype(int)})
+    for name in ("TOT_EXPER", "MINE_EXPER", "JOB_EXPER", "ACCIDENT_TIME", "CAL_QTR", "DAYS_LOST", "SCHEDULE_CHARGE"):
+        table[name] = pd.to_numeric(raw[name], errors="coerce")
+    for name in ("SUBUNIT_CD", "CLASSIFICATION_CD", "ACTIVITY_CD", "OCCUPATION_CD"):
+        table[name] = pd.Categorical(raw[name].astype(str)).codes.astype(float)
+    table["kind"] = raw.COAL_METAL_IND.map({"C": "coal", "M": "metal"})
+    table["narrative"] = raw.NARRATIVE
+    chosen = np.random.default_rng(0).permutation(len(table))
+    training, evaluation = table.iloc[chosen[:1200]], table.iloc[chosen[1200:]]
+    return training.reset_index(drop=True), evaluation.reset_index(drop=True), list(MINE_FEATURES)
+
+
+CIRCUIT_FEATURES = (
+    "Accelerometer1RMS", "Accelerometer2RMS", "Current", "Pressure", "Temperature", "Thermocouple", "Voltage", "Flow",
+)  # fmt: skip
+
+
+def circuit(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
+    """Return a random split of the valve experiments of a water circuit: each sensor relative to its own calm start."""
+    parts = []
+    for file in sorted((folder / "skab" / "data" / "valve1").glob("*.csv")):
+        part = pd.read_csv(file, sep=";").rename(columns={"Volume Flow RateRMS": "Flow"})
+        start = part[list(CIRCUIT_FEATURES)].iloc[:150]
+        part[list(CIRCUIT_FEATURES)] = (part[list(CIRCUIT_FEATURES)] - start.mean()) / (start.std() + 1e-9)
+        parts.append(part.assign(rig=file.stem))
+    table = pd.concat(parts, ignore_index=True)[[*CIRCUIT_FEATURES, "anomaly", "datetime", "rig"]]
+    table = table.astype({"anomaly": int})
+    chosen = np.random.default_rng(0).permutation(len(table))
+    training, evaluation = table.iloc[chosen[:6000]], table.iloc[chosen[6000:9000]]
+    return training.reset_index(drop=True), evaluation.reset_index(drop=True), list(CIRCUIT_FEATURES)

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from audit.examination import CHECKS, examine
-from tests.audit.checks.zoo import Case, clean, planted, worlds
+from tests.audit.checks.zoo import clean, planted
+from tests.audit.checks.zoo_worlds import Case, worlds
 
 EVERY = 6
 

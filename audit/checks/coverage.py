@@ -20,6 +20,9 @@ from policies.errors import Sentence
 FEW_VALUES = 20
 """Whole numbers of up to this many values are categories: a value not seen counts as unknown, not as in between."""
 
+COMMON, COMMON_ROWS = 0.01, 10
+"""Share of the evaluation, and rows, from which a value is common; training has it too unless something changed."""
+
 LEAST_ROWS = 50
 
 KNOWN_CASES = 4_000
@@ -184,8 +187,9 @@ def _line(column: str, examined: Examined, training: pd.DataFrame) -> Group:
 def unseen(training: pd.Series, evaluation: pd.Series) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """Return which evaluation values lie outside of training.
 
-    Text and whole numbers of few values are outside when they never occurred; other numbers when they lie more
-    than a hundredth of the range beyond either end. A missing value is outside when none was missing before.
+    Text and whole numbers of few values are outside when they never occurred; whole numbers of many values when
+    they are common now and never occurred; other numbers when they lie more than a hundredth of the range beyond
+    either end. A missing value is outside when none was missing before.
     """
     known, asked = numbers(training), numbers(evaluation)
     if known is None or asked is None:
@@ -200,7 +204,16 @@ def unseen(training: pd.Series, evaluation: pd.Series) -> np.ndarray[tuple[int],
     else:
         slack = 0.01 * float(present.max() - present.min())
         strange = (asked < present.min() - slack) | (asked > present.max() + slack)
+        strange |= _common_and_new(present, asked)
     return np.asarray(strange | (gone & bool(np.isfinite(known).all())))
+
+
+def _common_and_new(present: Floats, asked: Floats) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """Whole numbers that training never held and that are common now: a code of many values names kinds too."""
+    whole = (present == np.round(present)).all()
+    values, places, counts = np.unique(asked, return_inverse=True, return_counts=True)
+    common = counts >= max(COMMON_ROWS, COMMON * len(asked))
+    return np.asarray((common & ~np.isin(values, present) & np.isfinite(values))[places] & bool(whole))
 
 
 def _is_category(values: Floats) -> bool:

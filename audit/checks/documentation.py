@@ -112,7 +112,8 @@ def _line(part: str, declaration: Declaration) -> Group:
 def _is_said(part: str, declaration: Declaration) -> bool:
     if part == "data.sources":
         sources = declaration.data.sources
-        return bool(sources) and all(source.name and source.period and source.licence for source in sources)
+        told = [part.strip() for source in sources for part in (source.name, source.period, source.licence)]
+        return bool(told) and all(told)
     if part == "features.sensors":
         sensors = [feature for feature in declaration.features.values() if feature.sensor]
         return all(feature.unit and feature.range for feature in sensors)

@@ -289,14 +289,21 @@ def _in_disguise(examined: Examined, limits: Limits, skills: Mapping[str, float]
 
 
 def _retold(examined: Examined, column: str, other: str) -> float:
-    """How much of the order of `other` the column explains, whatever the shape of their relation."""
+    """How much of the order of `other` the column explains, whatever the shape of their relation.
+
+    Of a column of two values: how much of it can be read off `other`.
+    """
     one, two = _values(examined, column), numbers(examined.evaluation[other])
     if one is None or two is None:
         return 0.0
     known = np.flatnonzero(np.isfinite(one) & np.isfinite(two))[:5000]
-    if len(known) < LEAST_OF_EACH or len(np.unique(one[known])) <= 2:  # two values agree with too much by chance
+    if len(known) < LEAST_OF_EACH:
         return 0.0
     folds = examined.generator("leakage disguise").permutation(len(known)) % 2
+    values, counts = np.unique(one[known], return_counts=True)
+    if len(values) <= 2:  # a yes or no says little of an order, but it may be read off the other column
+        enough = len(values) == 2 and counts.min() >= LEAST_OF_EACH
+        return r2_of_bins(bins_of_numbers(two[known], 50), one[known], folds) if enough else 0.0
     ranks = np.asarray(stats.rankdata(two[known]), dtype=np.float64)
     return r2_of_bins(bins_of_numbers(one[known], 50), ranks, folds)
 

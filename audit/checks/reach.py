@@ -90,7 +90,8 @@ def reach_of(bench: Bench) -> Reach:
 
 def _of_steps(bench: Bench, predictor: Stepwise, rows: Floats) -> Floats:
     """Distances in the sensors' own units, from the thresholds of the trees."""
-    low, high = np.full(rows.shape[1], -np.inf), np.full(rows.shape[1], np.inf)
+    known = np.where(np.isfinite(rows), rows, 0.0)
+    low, high = known.min(axis=0), known.max(axis=0)
     for sensor, i in zip(bench.sensors, bench.columns, strict=True):
         low[i], high[i] = bench.span(sensor)
     values, _ = predictor.nearest_flips(rows, threshold=bench.examined.declaration.model.threshold, low=low, high=high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,7 @@ import pandas as pd
 
 from audit.checks.check import Finding, Group, Limits, all_hold, below, limit_of
 from audit.checks.columns import bins_of_numbers, numbers, r2_of_bins
-from audit.checks.examined import Examined, Floats
+from audit.checks.examined import Examined, Floats, Indices
 from audit.checks.histogram import codes_of
 from audit.checks.intervals import Estimate, mean_of
 from audit.checks.wording import joined, named, percent, span
@@ -20,6 +21,15 @@ from policies.errors import Sentence
 
 Proxies = Mapping[str, Mapping[str, float]]
 """By capped column: the features that predict it, with the share of its variance they explain."""
+
+FEW_VALUES = 10
+"""Values up to which two features are looked at together."""
+
+PAIRED = 20
+"""Features looked at in pairs."""
+
+PAIR_GAIN = 0.2
+"""How much more of a capped column a pair has to explain than the better of the two."""
 
 PROXY_ROWS = 20_000
 """Rows used to look for proxies; a share of variance is known well enough from these."""
@@ -110,7 +120,8 @@ def proxies_of(examined: Examined, least_r2: float) -> Proxies:
     """Return which features of the model predict a capped column, in the model or beside it.
 
     The predictor is the mean of the capped column in up to 20 bins of the feature, judged on the other half of
-    the rows, so the relation may have any shape and chance does not count.
+    the rows, so the relation may have any shape and chance does not count. Pairs of features of few values are
+    looked at as well.
     """
     if examined.inputs is None or examined.predictor is None:
         return {}
@@ -128,7 +139,26 @@ def proxies_of(examined: Examined, least_r2: float) -> Proxies:
             for name, bins in features.items()
             if name != capped and name not in examined.caps.caps
         }
-        found[capped] = {name: r2 for name, r2 in explained.items() if r2 >= least_r2}
+        alone = {name: r2 for name, r2 in explained.items() if r2 >= least_r2}
+        found[capped] = alone | _together(features, explained, target, folds, least_r2)
+    return found
+
+
+def _together(
+    features: Mapping[str, Indices], explained: Mapping[str, float], target: Floats, folds: Indices, least_r2: float
+) -> dict[str, float]:
+    """Pairs of features that predict a capped column although neither does: it may be split over them.
+
+    Looked for among the first features of few values, where a pair's cells hold enough rows; both count as proxies.
+    """
+    few = [name for name in explained if explained[name] < least_r2 and int(features[name].max()) < FEW_VALUES]
+    found: dict[str, float] = {}
+    for one, other in combinations(few[:PAIRED], 2):
+        both = features[one] * FEW_VALUES + features[other]
+        r2 = r2_of_bins(both, target, folds)
+        if r2 >= max(least_r2, max(explained[one], explained[other]) + PAIR_GAIN):
+            for name in (one, other):
+                found[name] = max(r2, found.get(name, 0.0))
     return found
 
 

@@ -136,3 +136,16 @@ class TestWasserstein:
     def test_text_and_constants_have_none(self) -> None:
         assert wasserstein(pd.Series(["a"]), pd.Series(["b"])) is None
         assert wasserstein(pd.Series([1.0, 1.0]), pd.Series([2.0])) is None
+
+
+class TestCodes:
+    def test_a_common_code_of_many_that_training_never_held(self) -> None:
+        generator = np.random.default_rng(0)
+        known = pd.Series(generator.choice([k for k in range(60) if k != 30], 3000).astype(float))
+        asked = pd.Series(np.where(generator.random(1000) < 0.2, 30.0, generator.choice(29, 1000)))
+        assert unseen(known, asked).sum() == (asked == 30).sum() > 100
+
+    def test_a_rare_new_number_among_many_is_chance(self) -> None:
+        known = pd.Series(np.arange(0.0, 4000.0, 2.0))
+        asked = pd.Series(np.arange(1.0, 2001.0))
+        assert unseen(known, asked).sum() == 0

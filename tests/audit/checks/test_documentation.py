@@ -28,6 +28,10 @@ class TestDocumentation:
             "the team fills 0 of 9 fields of the evaluation record"
         )
 
+    def test_a_source_whose_period_is_a_wide_blank(self) -> None:
+        sources = (Source(name="own", period="\u3000", licence="internal"),)
+        assert run(Documentation(), of_predictions([0, 1], [0.1, 0.9], sources=sources))[0].holds is False
+
     def test_a_sensor_without_range(self) -> None:
         examined = of_predictions([0, 1], [0.1, 0.9])
         changed = {"required": ["features.sensors"]}

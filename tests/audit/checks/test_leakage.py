@@ -283,3 +283,11 @@ class TestCopies:
         evaluation = pd.concat([injury[1], injury[0][:10]], ignore_index=True)
         examined = of_model(evaluation, injury_model, training=injury[0], label="off_long")
         assert faults_of(run(Leakage(), examined)[0], "shared_rows") == []
+
+
+class TestReadOff:
+    def test_a_yes_or_no_read_off_an_aftermath_column(self, epa: Split) -> None:
+        frames = [frame.assign(moved=(frame.evacuated > 0).astype(float)) for frame in epa[:2]]
+        model = trained(frames[0], [*epa[2], "moved"], "harmed")
+        (finding,) = run(Leakage(), of_model(frames[1], model))
+        assert [line["column"] for line in faults_of(finding, "disguised")] == ["moved"]

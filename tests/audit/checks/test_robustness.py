@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.ensemble import RandomForestClassifier
 
 from audit.checks.bench import Bench, bench_of
 from audit.checks.disturbances import aged, drift, late, spike, unit_mix_up
@@ -10,6 +11,7 @@ from audit.checks.evasion import attack
 from audit.checks.reach import reach_of
 from audit.checks.robustness import Robustness
 from audit.checks.units import mistakes
+from explainers.choose import predictor_of
 from explainers.linear import LinearModel
 from explainers.links import Link
 from explainers.predictor import Predictor
@@ -214,6 +216,14 @@ class TestReach:
             moved[:, 0] += sign * shortest * 0.99
             sample = np.sort(bench.examined.generator("robustness reach").choice(len(rows), 400, replace=False))
             assert (bench.verdicts_of(moved[sample]) == bench.verdicts[sample]).all()
+
+    def test_of_a_forest_with_features_that_are_no_sensors(self, injury: Split) -> None:
+        """Only sensors move; what else the forest reads has no range and needs none."""
+        forest = RandomForestClassifier(30, max_depth=5, random_state=31, n_jobs=1)
+        forest.fit(injury[0][injury[2]], injury[0].off_long)
+        wage = [Feature(name="prewage", sensor=True)]
+        bench = bench_of(of_model(injury[1], predictor_of(forest), label="off_long", threshold=0.25, features=wage))
+        assert isinstance(bench, Bench) and np.isfinite(reach_of(bench).nearest).any()
 
     def test_a_model_on_edges_fails(self) -> None:
         table, model = jittery()

@@ -96,3 +96,21 @@ class TestProxies:
     def test_unrelated_columns_are_no_proxies(self, injury: Split, injury_model: Predictor) -> None:
         found = proxies_of(of_model(injury[1], injury_model, label="off_long"), 0.5)
         assert found["age"] == {} and found["male"] == {}
+
+
+class TestSplitOverTwo:
+    def test_sex_over_two_codes_counts_on_its_account(self) -> None:
+        generator = np.random.default_rng(0)
+        one, sex = generator.integers(0, 2, 3000), generator.integers(0, 2, 3000)
+        table = pd.DataFrame({"a": one, "b": one ^ sex, "c": generator.normal(size=3000), "sex": sex})
+        table["harmed"] = generator.random(3000) < np.where(sex == 1, 0.5, 0.2)
+        examined = of_model(table, trained(table, ["a", "b", "c"], "harmed"))
+        (found,) = run(WeightCaps(), examined)
+        (line,) = found.groups
+        assert found.holds is False and [proxy["feature"] for proxy in line["proxies"]] == ["a", "b"]
+
+    def test_two_codes_that_tell_nothing_together_are_free(self) -> None:
+        generator = np.random.default_rng(1)
+        table = pd.DataFrame({name: generator.integers(0, 2, 3000) for name in ("a", "b", "sex")})
+        table["harmed"] = generator.random(3000) < 0.2 + 0.2 * table.a
+        assert run(WeightCaps(), of_model(table, trained(table, ["a", "b"], "harmed")))[0].groups == ()

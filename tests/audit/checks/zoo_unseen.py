@@ -146,10 +146,11 @@ def _machines(w: dict[str, World]) -> Iterator[Case]:
         names = ("Accelerometer1RMS", "Current", "Voltage")
         known = circuit.split[0][list(names)].to_numpy(dtype=np.float64)
         copier = KNeighborsClassifier(1).fit(known, circuit.split[0].anomaly)
-        box = BlackBox(
-            function=lambda X: copier.predict_proba(X)[:, 1], feature_names=names, background=known[:40], seed=0,
-            unit="probability",
-        )  # fmt: skip
+
+        def function(X: Any) -> Any:
+            return copier.predict_proba(np.nan_to_num(X))[:, 1]
+
+        box = BlackBox(function=function, feature_names=names, background=known[:40], seed=0, unit="probability")
         rows, _ = cut(circuit.split[1], 400)
         return circuit.examined(box, rows, features=tuple(Feature(name=name, sensor=True) for name in names))
 

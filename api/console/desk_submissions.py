@@ -134,6 +134,7 @@ def _shown(
             "confusion": pictures.confusion(figures, language),
             "tradeoff": pictures.tradeoff(figures, language),
             "groups": pictures.groups(figures, language),
+            "findings": pictures.findings(record.findings, language),
         },
         obstacles=service.approvals.in_the_way(record),
         may_decide=person.may(Action.GIVE_VERDICT) and person.name != record.submitted_by,

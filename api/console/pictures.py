@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from reports.charts import (
@@ -25,6 +25,7 @@ from reports.charts import (
 from reports.decision_figures import ContributionFigure, DecisionFigures
 from reports.decision_letter import flips_of, plane_of, share_words
 from reports.evidence import Rate
+from reports.finding_picture import picture_of
 from reports.model_figures import GroupFigure, ModelFigures
 from reports.wording import Language, name_of, say
 
@@ -143,6 +144,16 @@ def tradeoff(figures: ModelFigures, language: Language) -> Picture | None:
         lambda width: tradeoff_curve(choices, chosen=chosen, language=language, width=width, height=0.32 * width + 110),
         wide=PAIRED,
     )
+
+
+def findings(kept: Sequence[Mapping[str, object]], language: Language) -> dict[int, Picture]:
+    """Return the picture of every finding that has one, by its place among all findings of the submission."""
+    drawn = {}
+    for place, finding in enumerate(kept):
+        wide, narrow = picture_of(finding, language, WIDE), picture_of(finding, language, NARROW)
+        if wide is not None and narrow is not None:
+            drawn[place] = Picture(wide=wide, narrow=narrow)
+    return drawn
 
 
 def groups(figures: ModelFigures, language: Language) -> tuple[Picture, ...]:

@@ -49,6 +49,7 @@ class Calibration:
                 says=_sentence(error, limit, float(examined.scores.mean()), base),
                 evidence={
                     "ece": expected_calibration_error(outcome, examined.scores, bins),
+                    "ece_interval": ece_interval(outcome, examined.scores, bins, examined.generator("calibration")),
                     "brier": brier,
                     "brier_of_base_rate": base * (1 - base),
                     "mean_score": float(examined.scores.mean()),
@@ -133,6 +134,23 @@ def _noncentrality(observed: float, degrees: int, chance: float) -> float:
 def expected_calibration_error(outcome: Bools, scores: Floats, bins: Indices) -> float:
     """Return the plain ECE: mean absolute distance over bins, weighted by size, noise included (Naeini 2015)."""
     return float(np.abs(np.bincount(bins, weights=scores - outcome)).sum() / len(scores))
+
+
+def ece_interval(outcome: Bools, scores: Floats, bins: Indices, generator: np.random.Generator) -> tuple[float, float]:
+    """Return a 95 % interval of the plain ECE: the middle of 2,000 redraws of every bin's distance by its own noise.
+
+    The ECE counts noise as distance, so its interval lies above 0 even for a perfect model; the finding is judged by
+    the error with its noise taken out.
+    """
+    n = np.bincount(bins)
+    filled = n > 0
+    n = n[filled]
+    gaps = np.bincount(bins, weights=scores - outcome)[filled] / n
+    rate = np.bincount(bins, weights=outcome)[filled] / n
+    rate = (rate * n + 1) / (n + 2)  # a bin without a single case of harm is not free of noise
+    drawn = gaps + generator.standard_normal((2000, len(n))) * np.sqrt(rate * (1 - rate) / n)
+    low, high = np.quantile(np.abs(drawn) @ (n / len(scores)), [0.025, 0.975])
+    return float(low), float(high)
 
 
 def reliability(outcome: Bools, scores: Floats, bins: Indices) -> tuple[Group, ...]:

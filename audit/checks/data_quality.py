@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import combinations
+from typing import TypedDict
 
 import numpy as np
 import pandas as pd
@@ -69,7 +71,11 @@ class DataQuality:
                 n=len(examined),
                 groups=tuple(fault.as_group() for fault in sorted(faults, key=lambda fault: not fault.grave)),
                 says=_sentence(grave, faults, examined),
-                evidence={"unlabelled": examined.unlabelled, "columns": len(examined.candidates)},
+                evidence={
+                    "unlabelled": examined.unlabelled,
+                    "columns": len(examined.candidates),
+                    "agreement": [dict(one) for one in agreement(examined)],
+                },
             ),
         )
 
@@ -133,23 +139,44 @@ def _row_hashes(frame: pd.DataFrame) -> pd.Series:
 def _track_faults(examined: Examined, limits: Limits) -> Iterator[Fault]:
     """Compare dual-track labels pairwise by Cohen's kappa."""
     least = _limit(limits, "least_kappa")
-    tracks = list(examined.declaration.data.labels_by.items())
-    for i, (one, first) in enumerate(tracks):
-        for other, second in tracks[i + 1 :]:
-            value = kappa(examined.evaluation[first], examined.evaluation[second])
-            if value < least:
-                yield Fault(
-                    column=f"{first} / {second}",
-                    kind="label_conflict",
-                    measured=value,
-                    limit=least,
-                    says=Sentence(
-                        en=f"the labels by {one} and {other} agree little beyond chance (kappa {value:.2f}, at least "
-                        f"{least:.2f} is asked); settle the definition before judging a model by them",
-                        zh=f"“{one}”与“{other}”两轨标签一致性不足（kappa 为 {value:.2f}，要求不低于 {least:.2f}），"
-                        "请先统一标注口径，再据此评价模型",
-                    ),
-                )
+    tracks = examined.declaration.data.labels_by
+    for found in agreement(examined):
+        one, other, value = found["one"], found["other"], found["kappa"]
+        if value < least:
+            yield Fault(
+                column=f"{tracks[one]} / {tracks[other]}",
+                kind="label_conflict",
+                measured=value,
+                limit=least,
+                says=Sentence(
+                    en=f"the labels by {one} and {other} agree little beyond chance (kappa {value:.2f}, at least "
+                    f"{least:.2f} is asked; {found['disagree']} of {found['n']} rows differ); settle the definition "
+                    "before judging a model by them",
+                    zh=f"“{one}”与“{other}”两轨标签一致性不足（kappa 为 {value:.2f}，要求不低于 {least:.2f}；"
+                    f"{found['n']} 行中有 {found['disagree']} 行不一致），请先统一标注口径，再据此评价模型",
+                ),
+            )
+
+
+class Agreement(TypedDict):
+    """How far two tracks of labels agree: rows labelled by both, rows that differ, and Cohen's kappa."""
+
+    one: str
+    other: str
+    n: int
+    disagree: int
+    kappa: float
+
+
+def agreement(examined: Examined) -> list[Agreement]:
+    """Return every pair of label tracks with its agreement."""
+    found: list[Agreement] = []
+    for (one, first), (other, second) in combinations(examined.declaration.data.labels_by.items(), 2):
+        a, b = examined.evaluation[first], examined.evaluation[second]
+        known = (a.notna() & b.notna()).to_numpy()
+        differ = int((a[known].astype("string") != b[known].astype("string")).sum())
+        found.append({"one": one, "other": other, "n": int(known.sum()), "disagree": differ, "kappa": kappa(a, b)})
+    return found
 
 
 def kappa(first: pd.Series, second: pd.Series) -> float:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from audit.checks.calibration import Calibration, bins_of_scores, calibration_error
+from audit.checks.calibration import Calibration, bins_of_scores, calibration_error, expected_calibration_error
 from explainers.predictor import Predictor
 from policies.declaration import Protective, Task
 from tests.audit.checks.conftest import Split
@@ -70,3 +70,20 @@ class TestAwkward:
     def test_other_tasks_have_nothing_to_calibrate(self) -> None:
         examined = of_predictions(np.arange(200) % 2, np.arange(200.0), task=Task.ANOMALY, threshold=100.0)
         assert run(Calibration(), examined)[0].holds is True
+
+
+class TestEceInterval:
+    def test_holds_what_drawing_the_outcomes_again_gives(self) -> None:
+        generator = np.random.default_rng(0)
+        scores = generator.random(3000)
+        chance = np.clip(scores + 0.1, 0, 1)  # a tenth too low
+        found = run(Calibration(), of_predictions(generator.random(3000) < chance, scores))[0]
+        low, high = found.as_json()["evidence"]["ece_interval"]
+        bins = bins_of_scores(scores)
+        again = [expected_calibration_error(generator.random(3000) < chance, scores, bins) for _ in range(200)]
+        assert np.mean((np.array(again) >= low) & (np.array(again) <= high)) >= 0.9 and low < 0.1 < high
+
+    def test_same_seed_same_interval(self) -> None:
+        examined = of_predictions([0, 1, 1, 0] * 50, [0.2, 0.9, 0.6, 0.4] * 50)
+        one, two = (run(Calibration(), examined)[0].as_json()["evidence"]["ece_interval"] for _ in range(2))
+        assert one == two

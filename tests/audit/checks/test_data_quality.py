@@ -153,6 +153,10 @@ class TestLabels:
         tracks = {"equipment": "by_equipment", "safety": "by_safety"}
         found = of_columns({"by_equipment": one, "by_safety": two, "x": range(300)}, labels_by=tracks)
         assert not faults_of(found, "label_conflict")
+        (line,) = found.as_json()["evidence"]["agreement"]
+        assert (line["one"], line["other"], line["n"]) == (*tracks, 300)
+        assert line["disagree"] == int((one != two).sum())
+        assert line["kappa"] == pytest.approx(cohen_kappa_score(one, two))
 
 
 class TestKappa:

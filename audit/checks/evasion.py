@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from audit.checks.bench import Bench
-from audit.checks.examined import Bools, Floats
+from audit.checks.examined import Bools, Floats, Indices
 
 ATTACKED = 60
 """Alarms that are attacked."""
@@ -36,7 +36,7 @@ class Attack:
     questions: int
 
 
-class _Asked:
+class Asked:
     """The model as an attacker sees it: readings of the sensors in, silence or alarm out."""
 
     def __init__(self, bench: Bench, rows: Floats) -> None:
@@ -50,7 +50,7 @@ class _Asked:
         self.high = np.maximum(spans[:, 1], own) / self.scale
         self.origin = own / self.scale
 
-    def quiet(self, readings: Floats, which: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Bools:
+    def quiet(self, readings: Floats, which: Indices) -> Bools:
         """Whether the model stays silent at scaled readings of shape (n, n_sensors) of the cases `which`."""
         rows = self.rows[which].copy()
         rows[:, self.columns] = np.clip(readings, self.low[which], self.high[which]) * self.scale
@@ -60,13 +60,11 @@ class _Asked:
 
 def attack(bench: Bench) -> Attack:
     """Attack a seeded sample of the alarms whose sensors all report."""
-    generator = bench.examined.generator("robustness attack")
-    reporting = np.isfinite(bench.rows[:, bench.columns]).all(axis=1)
-    alarmed = np.flatnonzero(bench.verdicts & reporting)
-    if len(alarmed) > ATTACKED:
-        alarmed = np.sort(generator.choice(alarmed, ATTACKED, replace=False))
-    asked = _Asked(bench, bench.rows[alarmed])
-    best = _starts(asked, bench.rows[~bench.verdicts & reporting][:, bench.columns] / asked.scale, generator)
+    generator = bench.examined.generator("robustness attack walk")
+    alarmed = alarms_to_attack(bench)
+    asked = Asked(bench, bench.rows[alarmed])
+    quiet = bench.rows[~bench.verdicts & _reporting(bench)]
+    best = _starts(asked, quiet[:, bench.columns] / asked.scale, generator)
     live = np.flatnonzero(np.isfinite(best).all(axis=1))
     if len(live):
         best[live] = _towards(asked, best[live], live)
@@ -76,7 +74,19 @@ def attack(bench: Bench) -> Attack:
     return Attack(distances=np.where(np.isnan(distances), np.inf, distances), questions=asked.questions)
 
 
-def _starts(asked: _Asked, harmless: Floats, generator: np.random.Generator) -> Floats:
+def alarms_to_attack(bench: Bench) -> Indices:
+    """Return the places of the alarms that are attacked: a seeded sample of those whose sensors all report."""
+    alarmed = np.flatnonzero(bench.verdicts & _reporting(bench))
+    if len(alarmed) <= ATTACKED:
+        return alarmed
+    return np.sort(bench.examined.generator("robustness attack").choice(alarmed, ATTACKED, replace=False))
+
+
+def _reporting(bench: Bench) -> Bools:
+    return np.asarray(np.isfinite(bench.rows[:, bench.columns]).all(axis=1))
+
+
+def _starts(asked: Asked, harmless: Floats, generator: np.random.Generator) -> Floats:
     """Return for every case the nearest silent readings among real and random ones; NaN where there are none."""
     n, d = asked.origin.shape
     best = np.full((n, d), np.nan)
@@ -90,7 +100,7 @@ def _starts(asked: _Asked, harmless: Floats, generator: np.random.Generator) -> 
     return best
 
 
-def _towards(asked: _Asked, found: Floats, which: np.ndarray[tuple[int], np.dtype[np.intp]]) -> Floats:
+def _towards(asked: Asked, found: Floats, which: Indices) -> Floats:
     """Halve the largest move again and again, keeping the model silent."""
     origin, best = asked.origin[which], found.copy()
     near, far = np.zeros(len(found)), np.abs(found - origin).max(axis=1)
@@ -104,9 +114,9 @@ def _towards(asked: _Asked, found: Floats, which: np.ndarray[tuple[int], np.dtyp
 
 
 def _downhill(
-    asked: _Asked,
+    asked: Asked,
     found: Floats,
-    which: np.ndarray[tuple[int], np.dtype[np.intp]],
+    which: Indices,
     step: int,
     generator: np.random.Generator,
 ) -> Floats:

@@ -7,7 +7,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from audit.checks.bench import Bench, bench_of
 from audit.checks.disturbances import aged, drift, late, spike, unit_mix_up
-from audit.checks.evasion import attack
+from audit.checks.evasion import alarms_to_attack, attack
 from audit.checks.reach import reach_of
 from audit.checks.robustness import Robustness
 from audit.checks.units import mistakes
@@ -238,9 +238,7 @@ class TestAttack:
         wide = [Feature(name=name, sensor=True, range=(-50.0, 50.0)) for name in ("pressure", "flow")]
         bench = a_bench(wide)
         found = attack(bench)
-        rows = bench.rows[np.flatnonzero(bench.verdicts)]
-        rows = rows if len(rows) <= 60 else rows[np.sort(bench.examined.generator("robustness attack").choice(
-            len(rows), 60, replace=False))]  # fmt: skip
+        rows = bench.rows[alarms_to_attack(bench)]
         shortest = (rows @ np.array([1.0, 0.5]) - 1) / (np.array([1.0, 0.5]) @ bench.spreads)
         assert (found.distances >= shortest - 1e-9).all()
         assert np.median(found.distances / np.maximum(shortest, 1e-3)) < 1.1

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 
 import numpy as np
 import pandas as pd
+from scipy.spatial import cKDTree
 
 from audit.checks.check import Limits, limit_of
-from audit.checks.columns import numbers
-from audit.checks.examined import Bools, Examined
+from audit.checks.columns import numbers, usual_spread
+from audit.checks.examined import Bools, Examined, Floats
 from audit.checks.intervals import difference, roc_auc
 from audit.checks.suspicion import Suspicion
 from audit.checks.times import times_of
@@ -19,6 +20,15 @@ from policies.errors import Sentence
 
 LEAST_OF_EACH = 20
 """Rows of either outcome needed before skill on some of the rows is worth naming."""
+
+NEAR = 0.05
+"""Usual spreads within which two readings count as one."""
+
+NEAR_ROWS = 5_000
+"""Rows of either part for which near copies are looked for."""
+
+FEW_VALUES = 20
+"""Values up to which numbers are codes, which have to be equal."""
 
 SURE = 0.99
 """Confidence of the skills compared: several columns may be looked at, and a leak is a grave word."""
@@ -55,6 +65,7 @@ def shared_rows(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
     elif _tells_cases_apart(training[common]) and (whole > most * n or (copied.value > most_copied and copied.lo > 0)):
         share, by_chance, most = whole / n, whole_by_chance, most_copied
     else:
+        yield from _near_copies(examined, common, most)
         return
     yield Suspicion(
         column=None,
@@ -70,6 +81,79 @@ def shared_rows(examined: Examined, limits: Limits) -> Iterator[Suspicion]:
             f"超出部分上限为 {percent(most)}；请按案例重新划分，并在复制数据之前划分",
         ),
     )
+
+
+def _near_copies(examined: Examined, common: list[str], most: float) -> Iterator[Suspicion]:
+    """Evaluation rows that differ from a training row by less than a reading can, beyond what chance makes.
+
+    Alike in every word and code, and within a twentieth of the usual spread in every measured column. Of large
+    files a seeded sample of the rows is looked at, always among all training rows.
+    """
+    generator = examined.generator("leakage near copies")
+    places = None if examined.training is None else _placed(examined.evaluation[common], examined.training[common])
+    if places is None:
+        return
+    tree = cKDTree(places[1])
+    some = [part[generator.permutation(len(part))[:NEAR_ROWS]] for part in places]
+    n, m = (len(part) for part in some)
+    near = int((_apart(tree, some[0], 1) <= NEAR).sum())
+    by_chance = int((_apart(tree, some[1], 2) <= NEAR).sum())
+    excess = difference((near, n), (by_chance, m))
+    if excess.value <= most or excess.lo <= 0:
+        return
+    yield Suspicion(
+        column=None,
+        kind="near_copies",
+        measured=near / n,
+        limit=most,
+        holds=False,
+        says=Sentence(
+            en=f"{percent(near / n)} of the evaluation rows are all but training rows: alike in every code, and in "
+            f"every reading but for its last digits (by chance {percent(by_chance / m)} would be), at most "
+            f"{percent(most)} more is allowed; split by case, before anything is copied or jittered",
+            zh=f"{percent(near / n)} 的评估数据与训练数据几乎相同：各编码一致，读数仅末位不同"
+            f"（偶然约 {percent(by_chance / m)}），超出部分上限为 {percent(most)}；请在复制或加扰之前按案例划分",
+        ),
+    )
+
+
+def _apart(tree: cKDTree, points: Floats, neighbour: int) -> Floats:
+    """Distance of every point to its first or second neighbour, in the largest coordinate; infinite beyond NEAR."""
+    distances, _ = tree.query(points, k=[neighbour], distance_upper_bound=1.01 * NEAR, p=np.inf)
+    return np.asarray(distances, dtype=np.float64)[:, 0]
+
+
+def _placed(evaluation: pd.DataFrame, training: pd.DataFrame) -> tuple[Floats, Floats] | None:
+    """Rows as points: measured columns in usual spreads, and one number per combination of all else, far apart.
+
+    None where fewer than two columns are measured: then rows are alike by chance all the time.
+    """
+    measured = [name for name in training.columns if _is_measured(training[name])]
+    if len(measured) < 2 or not len(evaluation):
+        return None
+    rest = [name for name in training.columns if name not in measured]
+    points, words = [], []
+    for frame in (evaluation, training):
+        values = np.column_stack([_as_floats(frame[name]) for name in measured])
+        missing = pd.DataFrame(np.isnan(values), index=frame.index).add_prefix("missing ")
+        words.append(_hashes(pd.concat([frame[rest], missing], axis=1)))
+        points.append(np.where(np.isnan(values), 0.0, values))
+    spread = np.array([usual_spread(column) or 1.0 for column in points[1].T])
+    _, kinds = np.unique(np.concatenate(words), return_inverse=True)
+    kind = kinds.astype(np.float64)[:, None]  # whole numbers lie farther apart than NEAR
+    scaled = np.hstack([np.vstack(points) / spread, kind])
+    return scaled[: len(evaluation)], scaled[len(evaluation) :]
+
+
+def _is_measured(column: pd.Series) -> bool:
+    values = numbers(column)
+    return values is not None and len(np.unique(values[np.isfinite(values)])) > FEW_VALUES
+
+
+def _as_floats(column: pd.Series) -> Floats:
+    values = numbers(column)
+    told = np.full(len(column), np.nan) if values is None else values
+    return np.asarray(np.where(np.isfinite(told), told, np.nan))
 
 
 def _twins(evaluation: pd.DataFrame, training: pd.DataFrame) -> tuple[int, int]:

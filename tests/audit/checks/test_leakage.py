@@ -291,3 +291,25 @@ class TestReadOff:
         model = trained(frames[0], [*epa[2], "moved"], "harmed")
         (finding,) = run(Leakage(), of_model(frames[1], model))
         assert [line["column"] for line in faults_of(finding, "disguised")] == ["moved"]
+
+
+class TestNearCopies:
+    def test_copies_that_differ_in_the_last_digit(self, injury: Split, injury_model: Predictor) -> None:
+        copies = injury[0].sample(200, random_state=5)
+        copies = copies.assign(prewage=copies.prewage + 0.01, durat=copies.durat + 0.1)
+        evaluation = pd.concat([injury[1], copies], ignore_index=True)
+        examined = of_model(evaluation, injury_model, training=injury[0], label="off_long")
+        (line,) = faults_of(run(Leakage(), examined)[0], "near_copies")
+        assert line["holds"] is False and 0.08 < float(str(line["measured"])) < 0.11
+
+    def test_other_people_are_no_copies(self, injury: Split, injury_model: Predictor) -> None:
+        examined = of_model(injury[1], injury_model, training=injury[0], label="off_long")
+        assert faults_of(run(Leakage(), examined)[0], "near_copies") == []
+
+    def test_coarse_tables_are_left_alone(self) -> None:
+        generator = np.random.default_rng(0)
+        table = pd.DataFrame({name: generator.integers(0, 30, 900).astype(float) for name in "ab"})
+        table["harmed"] = generator.random(900) < 0.4
+        model = trained(table, ["a", "b"], "harmed", n_estimators=5)
+        examined = of_model(table[:300], model, training=table[300:])
+        assert faults_of(run(Leakage(), examined)[0], "near_copies") == []

@@ -25,6 +25,9 @@ COMMON, COMMON_ROWS = 0.01, 10
 
 LEAST_ROWS = 50
 
+FORESTS_REACH = 1e30
+"""Numbers beyond this do not fit the forest's single precision; whoever hands them in is told by other checks."""
+
 KNOWN_CASES = 4_000
 """Known cases among which the nearest is looked for, and as many that tell what is usual."""
 
@@ -339,6 +342,6 @@ def _sample(frame: pd.DataFrame, generator: np.random.Generator) -> pd.DataFrame
 def _coded(column: pd.Series, training: pd.Series) -> Floats:
     values = numbers(column)
     if values is not None:
-        return values
+        return np.clip(values, -FORESTS_REACH, FORESTS_REACH)
     places = {text: float(i) for i, text in enumerate(training.astype("string").dropna().value_counts().index)}
     return column.astype("string").map(places).to_numpy(dtype=np.float64, na_value=np.nan)

@@ -71,10 +71,18 @@ def known_to_packs(rulebook: Rulebook) -> Known:
 
 
 def signing_of(settings: Settings) -> Sign:
-    """Return what puts the company's signature under a PDF; without a key documents stay as they are."""
+    """Return what puts the company's signature under a PDF; without a key documents stay as they are.
+
+    Raises
+    ------
+    SigningAway, KeyRefused
+        At the start, and not when somebody waits for a report.
+    """
     if settings.signing_certificate is None:
         return unsigned
-    return PdfSigner(settings.signing_certificate, settings.signing_passphrase).sign
+    signer = PdfSigner(settings.signing_certificate, settings.signing_passphrase)
+    signer.read()
+    return signer.sign
 
 
 def surroundings_of(settings: Settings) -> Surroundings:

@@ -221,7 +221,6 @@ class Papers:
             standards=self._standards(record),
             data_digests=dict(sorted(kept.data_digests.items())),
             environment=environment(record.declaration.model.flavour.value),
-            documents=self.store.documents(record.model, record.version),
         )
 
     def json(self, said: Mapping[str, object]) -> bytes:

@@ -16,7 +16,7 @@ from governance.holdings import Surroundings, holdings, model_holding
 from governance.statements import said_in, statement
 from governance.submissions import SubmissionBook, SubmissionRecord
 from policies.coverage import Holdings, Row, State, coverage, gravest, summed
-from policies.errors import NotFound, Sentence
+from policies.errors import NotFound, Refused, Sentence
 from policies.regulations import Pack, no_pack
 from policies.roles import Action, Person, require
 from policies.rulebook import Rulebook
@@ -39,6 +39,25 @@ class NoSuchQuestion(NotFound):
                 zh=f"{pack.id} 没有“{question}”这个问题；其问题为 {'、'.join(names) or '无'}",
             )
         )
+
+
+class ForTheWholeHouse(Refused):
+    """What is said of the house is said by somebody whose scope is the whole house."""
+
+    def __init__(self, person: Person) -> None:
+        super().__init__(
+            Sentence(
+                en=f"{person.name} acts for {person.site}; whether law applies and what is adopted is said for the "
+                "whole house, by an account without a site",
+                zh=f"{person.name} 的权限限于 {person.site}；法规是否适用及采纳须由权限不限场所的账户代表全系统作出",
+            )
+        )
+
+
+def require_whole_house(person: Person) -> None:
+    """Raise `ForTheWholeHouse` unless the person's scope is every site."""
+    if person.site is not None:
+        raise ForTheWholeHouse(person)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,13 +167,14 @@ class Compliance:
 
         Raises
         ------
-        NotAllowed, NotFound, Malformed
+        NotAllowed, ForTheWholeHouse, NotFound, Malformed
         """
         require(by, Action.ADOPT_LAW)
         found = self.pack(pack)
         if question not in {asked.name for asked in found.questions}:
             raise NoSuchQuestion(found, question)
         said = require_reason(reason)
+        require_whole_house(by)
         body = {"pack": pack, "question": question, "applies": applies, "reason": said, "pack_digest": found.digest}
         draft = statement("adopt", by=by.name, body=body, flags=(SCOPE,), rulebook_digest=self._rulebook().digest)
         receipt = self._log.append([draft])[0]
@@ -197,9 +217,11 @@ class Compliance:
         Raises
         ------
         NotAllowed
+        Malformed
+            When the reason cannot be read.
         """
         require(by, Action.TAKE_SNAPSHOT)
-        body = self._body(reason)
+        body = self._body(require_reason(reason) if reason.strip() else "")
         draft = statement("publish", by=by.name, body=body, flags=(SNAPSHOT,), rulebook_digest=self._rulebook().digest)
         receipt = self._log.append([draft])[0]
         return next(kept for kept in self._snapshots() if kept.entry == receipt.id)

@@ -11,7 +11,7 @@ from typing import Any
 from audit.entries import Clock
 from audit.trace_log import TraceLog
 from governance.approvals import require_reason
-from governance.compliance import Compliance
+from governance.compliance import Compliance, require_whole_house
 from governance.permits import Permit, PermitBook, PermitState
 from governance.statements import said_in, statement
 from policies.coverage import Holdings, ModelHolding, State, clause_rows, gravest
@@ -177,12 +177,13 @@ class PackRevisions:
 
         Raises
         ------
-        NotAllowed, NotFound, NothingToAdopt, AnotherText, Malformed
+        NotAllowed, ForTheWholeHouse, NotFound, NothingToAdopt, AnotherText, Malformed
         """
         require(by, Action.ADOPT_LAW)
         found = self._compliance.pack(pack)
         revision = self._waiting(pack)
         said = require_reason(reason)
+        require_whole_house(by)
         if digest != found.digest:
             raise AnotherText(found, digest)
         body = {

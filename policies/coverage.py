@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from policies.errors import Sentence
-from policies.regulations import Clause, Means, Measure, Origin, Pack, Standing
+from policies.regulations import Clause, Means, Measure, Pack, Standing
 from policies.tiers import Tier
 
 
@@ -370,8 +370,3 @@ SOURCES_ZH = {
 
 def _source_zh(source: str) -> str:
     return SOURCES_ZH.get(source, source)
-
-
-def supplied(pack: Pack) -> bool:
-    """Whether a pack was handed in by the operator, which every page that shows it says."""
-    return pack.origin is Origin.SUPPLIED

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import Any
 
-from policies.errors import Malformed, Sentence, refuse_all
+from policies.errors import Sentence, refuse_all
 from reports import evidence
 from reports.cells import table_of_lines
 from reports.pdf import Cover, Pages
@@ -472,12 +472,3 @@ def _ratio_told(ratio: float | None, left_out: bool, language: Language) -> str:
     if left_out:
         return say(language, "audit.left_out")
     return say(language, "number.none") if ratio is None else f"{ratio:.2f}"
-
-
-def words_from(text: Mapping[str, object] | None) -> Mapping[str, object]:
-    """Return the words of an audit as they came in. Raises Malformed for what is no table."""
-    if not isinstance(text, Mapping):
-        raise Malformed(
-            Sentence(en="the words of an audit come as a table of names and values", zh="审计说明应为字段与值的表")
-        )
-    return text

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from reportlab.platypus import Paragraph
+
 from policies.errors import Sentence
 from reports.flowables import table
 from reports.pdf import WIDTH, Pages
@@ -23,7 +25,6 @@ def table_of_lines(pages: Pages, head: Sequence[str], rows: Sequence[Sequence[st
     pages.add(table(heads, body, [WIDTH * share / sum(shares) for share in shares]))
 
 
-def lines_cell(pages: Pages, words: str) -> Prose:
-    """Return the cell of a table in which every line of `words` begins a line."""
-    lines = "<br/>".join(pages.setter.markup(line) for line in words.split("\n"))
-    return Prose(lines, pages.styles.cell)
+def lines_cell(pages: Pages, words: str) -> list[Paragraph]:
+    """Return the cell of a table in which every line of `words` begins a line, also where a page ends within it."""
+    return [Prose(pages.setter.markup(line), pages.styles.cell) for line in words.split("\n")]

@@ -230,7 +230,7 @@ class SideBySide(Flowable):
             part.drawOn(self.canv, place * (self.each + self.GAP), self.height - height)
 
 
-Cell: TypeAlias = str | Paragraph
+Cell: TypeAlias = str | Paragraph | list[Paragraph]
 
 
 def table(head: Sequence[Cell], rows: Sequence[Sequence[Cell]], widths: Sequence[float]) -> LongTable:

@@ -44,7 +44,7 @@ class StandardLine:
 @dataclass(frozen=True, kw_only=True)
 class PaperFacts:
     """Everything the papers show of one version. `environment` is package name to version, `data_digests` role to
-    SHA-256; `documents` are the names of what is kept beside the version in the registry."""
+    SHA-256."""
 
     figures: ModelFigures
     versions: tuple[VersionLine, ...]
@@ -52,4 +52,3 @@ class PaperFacts:
     standards: tuple[StandardLine, ...]
     data_digests: Mapping[str, str]
     environment: Mapping[str, str]
-    documents: tuple[str, ...]

@@ -53,7 +53,7 @@ def unsigned(pdf: bytes, _language: Language) -> bytes:
 
 
 class PdfSigner:
-    """Signs documents with one key; the key is read once, when the first document is signed.
+    """Signs documents with one key; the key is read once.
 
     Parameters
     ----------
@@ -79,8 +79,7 @@ class PdfSigner:
             from pyhanko.sign import fields, signers
         except ImportError as missing:
             raise SigningAway from missing
-        signer = self._signer or self._read()
-        self._signer = signer
+        signer = self.read()
         kept = BytesIO()
         signers.PdfSigner(
             signers.PdfSignatureMetadata(
@@ -93,9 +92,22 @@ class PdfSigner:
         ).sign_pdf(IncrementalPdfFileWriter(BytesIO(pdf)), output=kept)
         return kept.getvalue()
 
-    def _read(self) -> SimpleSigner:
-        from pyhanko.sign import signers
+    def read(self) -> SimpleSigner:
+        """Read the key, once.
 
+        Raises
+        ------
+        SigningAway, KeyRefused
+        """
+        if self._signer is None:
+            self._signer = self._read()
+        return self._signer
+
+    def _read(self) -> SimpleSigner:
+        try:
+            from pyhanko.sign import signers
+        except ImportError as missing:
+            raise SigningAway from missing
         word = None
         if self._passphrase is not None:
             try:

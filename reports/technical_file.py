@@ -189,15 +189,7 @@ def _general(facts: PaperFacts) -> list[Line]:
 
 def _development(facts: PaperFacts) -> list[Line]:
     figures = facts.figures
-    features = [
-        both(
-            "list.feature_line",
-            name=feature.label,
-            column=feature.name,
-            range=_range_told(feature),
-        )
-        for feature in figures.features
-    ]
+    features = [_feature(feature) for feature in figures.features]
     sources = [both("list.source_line", name=s.name, period=s.period, licence=s.licence) for s in figures.sources]
     labels = [both("data.label_row", who=who, column=column) for who, column in figures.labels_by.items()]
     return [
@@ -347,6 +339,12 @@ def _findings_that(figures: ModelFigures, holds: bool | None) -> list[Sentence]:
     """Return the findings of one outcome; where others were made and none is such, that is said."""
     found = [_finding(finding) for finding in figures.findings if finding.holds is holds]
     return found or ([both("technical.none_such")] if figures.findings else [])
+
+
+def _feature(feature: FeatureFigure) -> Sentence:
+    if feature.name in (feature.label.en, feature.label.zh):
+        return both("list.feature_bare", name=feature.name, range=_range_told(feature))
+    return both("list.feature_line", name=feature.label, column=feature.name, range=_range_told(feature))
 
 
 def _range_told(feature: FeatureFigure) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from policies.errors import Conflict, Malformed, NotFound
+from policies.errors import Conflict, Malformed, NotFound, Refused
 from policies.regulations import Pack, read_pack
 from policies.roles import NotAllowed, Role
 from tests.api.doors import Doors
@@ -104,6 +104,9 @@ class TestAdoption:
         digest = ruled.service.compliance.pack("test-law").digest
         with pytest.raises(Malformed, match="needs a reason"):
             ruled.service.pack_revisions.adopt("test-law", by=COMMITTEE, reason=" ", digest=digest)
+        local = someone(Role.COMMITTEE, site="plant-07")
+        with pytest.raises(Refused, match="acts for plant-07"):
+            ruled.service.pack_revisions.adopt("test-law", by=local, reason="so it is", digest=digest)
         with pytest.raises(NotAllowed, match="'adopt_law' is for dso, committee"):
             ruled.service.pack_revisions.adopt("test-law", by=ENGINEER, reason="so it is", digest=digest)
 

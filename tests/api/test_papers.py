@@ -103,6 +103,14 @@ class TestSigned:
             rows = house.service.compliance.coverage(OFFICER, pack="cn-electronic-evidence")
             assert next(row.state for row in rows if row.name == "signing_certificate") is State.HOLDS
 
+    def test_a_key_that_cannot_be_used_is_told_at_the_start(self, tmp_path: Path) -> None:
+        pytest.importorskip("pyhanko", reason="pyHanko (mingjing[sign]) is not installed")
+        with (
+            pytest.raises(Malformed, match=r"gone\.p12 cannot be used to sign"),
+            a_house(tmp_path / "house", signing_certificate=tmp_path / "gone.p12"),
+        ):
+            pass
+
 
 class TestDoor:
     def test_hands_papers_out(self, doors: Doors) -> None:

@@ -12,7 +12,7 @@ from api.app import create_app
 from api.controls import ADDRESSES, known_to_packs
 from audit.entries import Draft
 from policies.coverage import State
-from policies.errors import Malformed, NotFound
+from policies.errors import Malformed, NotFound, Refused
 from policies.pack_faults import pack_faults
 from policies.regulations import read_packs
 from policies.roles import NotAllowed, Role
@@ -89,6 +89,11 @@ class TestScope:
     def test_answers_only_what_is_asked(self, house: House) -> None:
         with pytest.raises(NotFound, match="us-nyc-ll144 asks no question 'colour'; it asks employment_in_nyc"):
             house.service.compliance.answer_scope(NEW_YORK[0], "colour", True, by=OFFICER, reason="why not")
+
+    def test_is_answered_for_the_whole_house(self, house: House) -> None:
+        local = someone(Role.DSO, site="plant-07")
+        with pytest.raises(Refused, match="a-dso acts for plant-07"):
+            house.service.compliance.answer_scope(*NEW_YORK, True, by=local, reason="it is so")
 
     def test_is_not_for_those_who_submit(self, house: House) -> None:
         with pytest.raises(NotAllowed, match="'adopt_law' is for dso, committee"):

@@ -49,7 +49,6 @@ def some_facts(figures: ModelFigures | None = None, **changed: Any) -> PaperFact
         ),
         "data_digests": {"evaluation": "a" * 64, "training": "b" * 64},
         "environment": {"numpy": "2.4.6", "xgboost-cpu": "3.1.0"},
-        "documents": ("submission.toml",),
     }
     return PaperFacts(**{**made, **changed})
 

@@ -21,6 +21,7 @@ from api.problems import away, problem, status_of
 from api.routes import (
     appeals,
     decisions,
+    disclosures,
     health,
     jobs,
     log,
@@ -125,6 +126,7 @@ def create_app(service: Service, before_close: Callable[[], None] = lambda: None
         log,
         reports,
         papers,
+        disclosures,
         rules,
         regulations,
     ):

@@ -13,6 +13,7 @@ from api.commands import (
     anchoring,
     complying,
     deciding,
+    disclosing,
     keeping,
     known_failures,
     reporting,
@@ -44,6 +45,8 @@ app.command("verify")(deciding.verify)
 app.command("report")(reporting.report)
 app.command("letter")(reporting.letter)
 app.command("snapshot")(complying.snapshot)
+app.command("disclose")(disclosing.disclose)
+app.command("outcomes")(disclosing.outcomes)
 app.command("expire")(keeping.expire)
 app.command("recheck")(keeping.recheck)
 app.command("work")(working.work)
@@ -52,6 +55,7 @@ app.add_typer(reviewing.reviewing, name="review")
 app.add_typer(reviewing.appealing, name="appeal")
 app.add_typer(complying.regulating, name="law")
 app.add_typer(ruling.ruling, name="rulebook")
+app.add_typer(disclosing.measuring, name="measure")
 app.add_typer(keeping.holding, name="hold")
 app.add_typer(anchoring.witnessing, name="witness")
 app.add_typer(known_failures.negative_list, name="negative-list")

@@ -62,6 +62,7 @@ class Rounds:
             self._date()
         if self._monotonic() - self._hourly >= HOUR:
             self._hourly = self._monotonic()
+            self._service.disclosing.prepare_when_due()
             self._ask_witnesses()
 
     def _ask_witnesses(self) -> None:

@@ -20,6 +20,7 @@ from governance.appeals import Appeals, Asks
 from governance.approvals import Verdict
 from governance.conditions import read_conditions
 from governance.models import Models
+from governance.outcomes import Known, Outcomes
 from governance.reviews import Review, Reviews
 from governance.rulebooks import Rulebooks
 from governance.stages import Stage
@@ -39,6 +40,7 @@ from reports.figures import (
     EntryFacts,
     LogFacts,
     ModelFigures,
+    OutcomeFacts,
     ReviewFacts,
     VerdictFacts,
     VersionFacts,
@@ -71,6 +73,7 @@ class Telling:
     book: SubmissionBook
     reviews: Reviews
     appeals: Appeals
+    outcomes: Outcomes
     models: Models
     clock: Clock
     sign: Sign = unsigned
@@ -172,6 +175,7 @@ class Telling:
             "leaf": entry.leaf.hex(),
             "explanation": explanation_of(trace),
             "reviews": [review.as_json() for review in self.reviews.about(identifier)],
+            "outcome": _outcome_json(self.outcomes.of(identifier)),
         }
 
     def decision_figures(self, identifier: str) -> DecisionFigures:
@@ -190,6 +194,7 @@ class Telling:
             change=picture.change,
             threshold_margin=picture.threshold_margin,
             reviews=[_review_facts(review) for review in self.reviews.about(identifier)],
+            outcome=_outcome_facts(self.outcomes.of(identifier)),
             log=self.log_facts(),
         )
 
@@ -409,9 +414,22 @@ def _verdict_facts(said: Sequence[VerdictRecord]) -> VerdictFacts | None:
     )
 
 
+def _outcome_json(known: Known | None) -> dict[str, object] | None:
+    return None if known is None else {"harmed": known.harmed, "source": known.source, "at": known.at.isoformat()}
+
+
+def _outcome_facts(known: Known | None) -> OutcomeFacts | None:
+    return None if known is None else OutcomeFacts(harmed=known.harmed, source=known.source, time=known.at)
+
+
 def _review_facts(review: Review) -> ReviewFacts:
+    kind = review.asks if review.kind == "appeal" and review.asks else review.kind
     return ReviewFacts(
-        kind=review.kind, time=review.at, actor=review.by or "", says=review.reason, outcome=review.judgement or ""
+        kind=kind,
+        time=review.at,
+        actor=review.by or "",
+        says=review.reason,
+        outcome=review.outcome or review.judgement or "",
     )
 
 

@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from api.controls import packs_of, signing_of, surroundings_of
+from api.disclosing import Disclosing
 from api.identity import People
 from api.migrations import upgrade
 from api.papers import Papers
@@ -28,10 +29,13 @@ from audit.traced_inference import TracedInference
 from governance.appeals import Appeals
 from governance.approvals import Approvals, Ruling, Verdict
 from governance.compliance import Compliance
+from governance.disclosures import DisclosureBook
 from governance.inherited_list import list_in_force
 from governance.intake import Intake, Progress
 from governance.jobs import JobBook
+from governance.measures import Measures
 from governance.models import Models
+from governance.outcomes import Outcomes
 from governance.pack_revisions import PackRevisions
 from governance.permits import PermitBook
 from governance.publications import Publications
@@ -85,6 +89,9 @@ class Service:
     compliance: Compliance
     pack_revisions: PackRevisions
     papers: Papers
+    outcomes: Outcomes
+    measures: Measures
+    disclosing: Disclosing
 
     @property
     def rulebook(self) -> Rulebook:
@@ -190,6 +197,8 @@ def open_service(
     reviews = Reviews(log)
     appeals = Appeals(log, reviews, rulebooks.in_force, clock)
     models = Models(store)
+    measures = Measures(log)
+    outcomes = Outcomes(log)
     reach = Reach(named=frozenset(settings.endpoint_hosts), anywhere=False, token=settings.endpoint_token)
     intake = Intake(store, log, book, permits, rulebooks, clock, negative_list, reach)
 
@@ -220,6 +229,7 @@ def open_service(
         book=book,
         reviews=reviews,
         appeals=appeals,
+        outcomes=outcomes,
         models=models,
         clock=clock,
         sign=sign,
@@ -282,6 +292,18 @@ def open_service(
             publications=Publications(log),
             rulebooks=rulebooks,
             rule_changes=rule_changes,
+            clock=clock,
+            sign=sign,
+        ),
+        outcomes=outcomes,
+        measures=measures,
+        disclosing=Disclosing(
+            rulebook=rulebooks.in_force,
+            database=database,
+            log=log,
+            book=book,
+            disclosures=DisclosureBook(database, log),
+            measures=measures,
             clock=clock,
             sign=sign,
         ),

@@ -36,6 +36,11 @@ def guards(dialect: str) -> tuple[str, ...]:
     return first + tuple(line for name in CLEARABLE for line in of_table(tables.metadata.tables[name]))
 
 
+def guards_of(table: Table, dialect: str) -> tuple[str, ...]:
+    """Return the statements that guard one table of another room, none of whose columns may ever change."""
+    return _sqlite_guards(table) if dialect == "sqlite" else (_REFUSE, *_postgresql_guards(table))
+
+
 _REFUSE = """
 CREATE OR REPLACE FUNCTION log_refuse() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN RAISE EXCEPTION 'evidence is neither changed nor deleted: %', TG_TABLE_NAME; END $$
@@ -63,7 +68,7 @@ def _postgresql_guards(table: Table) -> tuple[str, str, str]:
 
 
 def _allowed(table: Table, same: str) -> str:
-    clearable, renewable = CLEARABLE[table.name], RENEWABLE.get(table.name, frozenset())
+    clearable, renewable = CLEARABLE.get(table.name, frozenset()), RENEWABLE.get(table.name, frozenset())
     clauses = []
     for column in (column.name for column in table.columns):
         if column in renewable:

@@ -35,7 +35,10 @@ LONGEST_LOOK = timedelta(hours=4)
 
 @dataclass(frozen=True, kw_only=True)
 class Review:
-    """One statement about a decision, as doors and letters show it. `labels` says what was true, by track."""
+    """One statement about a decision, as doors and letters show it. `labels` says what was true, by track.
+
+    `asks` is what a request asks for, `outcome` what its answer came to.
+    """
 
     id: str
     decision: str
@@ -46,6 +49,8 @@ class Review:
     verdict: bool | None
     reason: str
     labels: Mapping[str, str] = field(default_factory=dict)
+    asks: str | None = None
+    outcome: str | None = None
 
     def as_json(self) -> dict[str, object]:
         """Return the statement as JSON values."""
@@ -59,6 +64,8 @@ class Review:
             "verdict": self.verdict,
             "reason": self.reason,
             "labels": dict(self.labels),
+            "asks": self.asks,
+            "outcome": self.outcome,
         }
 
 
@@ -147,9 +154,14 @@ class Reviews:
         )
 
     def about(self, identifier: str) -> tuple[Review, ...]:
-        """Return every statement about a decision, oldest first; answers follow the appeal they answer."""
+        """Return what people said about a decision, oldest first; answers follow the appeal they answer.
+
+        What really happened is no judgement of the decision: `governance.outcomes.Outcomes.of` has it.
+        """
         found = []
         for entry in self._log.statements_about(identifier):
+            if entry.kind == "outcome":
+                continue
             found.append(read_review(entry, self._log.payload))
             if entry.kind == "appeal":
                 found += [read_review(answer, self._log.payload) for answer in self._log.statements_about(entry.id)]
@@ -248,4 +260,10 @@ def read_review(entry: Entry, payload: Callable[[str], bytes | None]) -> Review:
         verdict=entry.verdict,
         reason=str(said.get("reason", "")),
         labels=_labels(said),
+        asks=_text(said.get("asks")),
+        outcome=_text(said.get("outcome")),
     )
+
+
+def _text(said: object) -> str | None:
+    return None if said is None else str(said)

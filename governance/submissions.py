@@ -14,7 +14,7 @@ from audit.database import Database
 from audit.entries import microseconds_of, moment_of
 from governance.permits import bump_epoch
 from governance.stages import Stage
-from governance.tables import UNREGISTERED, submissions, verdicts
+from governance.tables import UNREGISTERED, permits, submissions, verdicts
 from policies.declaration import Declaration, read_declaration
 from policies.errors import Conflict, Sentence
 from policies.impact_matrix import Assessment
@@ -219,6 +219,18 @@ class SubmissionBook:
         found = self._read(wanted)
         more = found[limit - 1].id if len(found) > limit else None
         return found[:limit], more
+
+    def sites_before(self, moment: datetime) -> tuple[str, ...]:
+        """Return the sites of all models that had a permit before a moment, whatever became of it."""
+        wanted = (
+            select(submissions.c.site)
+            .join(permits, permits.c.submission == submissions.c.id)
+            .where(permits.c.since < microseconds_of(moment))
+            .distinct()
+            .order_by(submissions.c.site)
+        )
+        with self._database.reading() as connection:
+            return tuple(site for site in connection.execute(wanted).scalars() if site)
 
     def _read(self, wanted: Select[Any]) -> tuple[SubmissionRecord, ...]:
         with self._database.reading() as connection:

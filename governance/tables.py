@@ -6,8 +6,22 @@ since 1970 UTC.
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Boolean, Column, Double, ForeignKey, Index, Integer, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Table,
+    Text,
+    event,
+)
 
+from audit.guards import guards_of
 from audit.tables import metadata
 
 UNREGISTERED = ""
@@ -151,3 +165,49 @@ jobs = Table(
 )
 Index("jobs_by_state", jobs.c.state, jobs.c.id)
 Index("jobs_by_person", jobs.c.by, jobs.c.id)
+
+disclosure_drafts = Table(
+    "disclosure_drafts",
+    metadata,
+    Column("quarter", Text, primary_key=True),
+    Column("prepared", BigInteger, nullable=False),
+    Column("prepared_by", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+disclosures = Table(
+    "disclosures",
+    metadata,
+    Column("number", Text, primary_key=True),
+    Column("quarter", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    Column("released", BigInteger, nullable=False),
+    Column("released_by", Text, nullable=False),
+    Column("entry", Text, nullable=False),
+    Column("kept", LargeBinary, nullable=False),
+)
+Index("disclosures_by_quarter", disclosures.c.quarter, disclosures.c.revision, unique=True)
+
+disclosure_documents = Table(
+    "disclosure_documents",
+    metadata,
+    Column("disclosure", Text, ForeignKey("disclosures.number"), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("digest", LargeBinary(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+)
+
+
+def guard_what_is_released(connection: Connection) -> None:
+    """Have the database refuse to change or delete what was released."""
+    dialect = connection.dialect.name
+    for table in (disclosures, disclosure_documents):
+        for line in guards_of(table, dialect):
+            # psycopg reads a bare % as the beginning of a parameter
+            connection.exec_driver_sql(line if dialect == "sqlite" else line.replace("%", "%%"))
+
+
+@event.listens_for(disclosure_documents, "after_create")
+def _guarded(_table: Table, connection: Connection, **_: object) -> None:
+    guard_what_is_released(connection)

@@ -23,7 +23,7 @@ from reports.decision_figures import (
     FlipFigure,
     PlaneFigure,
 )
-from reports.facts import EntryFacts, LogFacts, ReviewFacts
+from reports.facts import EntryFacts, LogFacts, OutcomeFacts, ReviewFacts
 from reports.readings import Reading, exactly
 
 
@@ -40,6 +40,7 @@ def decision_figures(
     searched: bool = True,
     threshold_margin: float | None = None,
     reviews: Sequence[ReviewFacts] = (),
+    outcome: OutcomeFacts | None = None,
     log: LogFacts | None = None,
 ) -> DecisionFigures:
     """Put the figures of one decision together.
@@ -89,6 +90,7 @@ def decision_figures(
         searched=searched,
         flags=trace.flags,
         reviews=tuple(reviews),
+        outcome=outcome,
         contest_by=(entry.time + timedelta(days=rulebook.reviews.appeal_within_days)).date(),
         answer_appeal_days=rulebook.reviews.answer_appeal_days,
         explain_within_days=rulebook.reviews.explain_within_days,

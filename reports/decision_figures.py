@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from policies.errors import Sentence
-from reports.facts import EntryFacts, LogFacts, ReviewFacts
+from reports.facts import EntryFacts, LogFacts, OutcomeFacts, ReviewFacts
 from reports.plain_json import plain
 from reports.readings import Reading, in_band
 
@@ -133,6 +133,7 @@ class DecisionFigures:
     searched: bool
     flags: tuple[str, ...]
     reviews: tuple[ReviewFacts, ...]
+    outcome: OutcomeFacts | None
     contest_by: date
     answer_appeal_days: int
     explain_within_days: int
@@ -206,6 +207,7 @@ def _banded(figures: DecisionFigures) -> DecisionFigures:
             for each in figures.changes
         ),
         reviews=tuple(replace(each, actor="") for each in figures.reviews),
+        outcome=None if figures.outcome is None else replace(figures.outcome, source=""),
         caller="",
         subject=None,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from reports.charts import Drawing, Flip, Plane, ShareStep, Step, decision_plane, flip_lines, share_bars, waterfall
 from reports.decision_figures import CapShare, ContributionFigure, DecisionFigures, PlaneFigure, View
+from reports.facts import ReviewFacts
 from reports.pdf import Cover, Pages
 from reports.readings import Reading
 from reports.wording import Language, as_number, as_percent, name_of, say
@@ -120,11 +121,24 @@ def _decided(pages: Pages, figures: DecisionFigures) -> None:
     overrides = [review for review in figures.reviews if review.kind == "override"]
     if overrides:
         pages.note(say(language, "decided.overridden", time=overrides[-1].time), tone="fails")
+    if figures.outcome is not None:
+        pages.write(outcome_words(figures, language))
     missing = [c.label.in_language(language) for c in figures.contributions if c.value is None and not c.text]
     if missing:
         pages.note(
             say(language, "decided.missing_values", names=say(language, "list.comma").join(missing)), tone="open"
         )
+
+
+def outcome_words(figures: DecisionFigures, language: Language) -> str:
+    """Return what became known of what really happened; empty while nothing is."""
+    known = figures.outcome
+    if known is None:
+        return ""
+    said = say(language, "decided.harmed" if known.harmed else "decided.unharmed", time=known.time)
+    if not known.source:
+        return said
+    return said + say(language, "list.after") + say(language, "decided.known_by", source=known.source)
 
 
 def _because(pages: Pages, figures: DecisionFigures) -> None:
@@ -226,13 +240,21 @@ def _reviewed(pages: Pages, figures: DecisionFigures) -> None:
     rows = [
         [
             say(language, "approval.moment", time=review.time),
-            name_of(language, "reviewed", review.kind),
+            act_words(review, language),
             review.actor or say(language, "reviewed.person"),
             review.says,
         ]
         for review in figures.reviews
     ]
-    pages.table([say(language, f"reviewed.{key}") for key in ("when", "kind", "who", "says")], rows, [29, 11, 16, 44])
+    pages.table([say(language, f"reviewed.{key}") for key in ("when", "kind", "who", "says")], rows, [27, 18, 14, 41])
+
+
+def act_words(review: ReviewFacts, language: Language) -> str:
+    """Return what a person did, with what an answer came to."""
+    act = name_of(language, "reviewed", review.kind)
+    if review.kind != "answer" or not review.outcome:
+        return act
+    return say(language, "reviewed.came_to", act=act, outcome=name_of(language, "counted", review.outcome))
 
 
 def _contest(pages: Pages, figures: DecisionFigures) -> None:

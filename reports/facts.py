@@ -75,10 +75,22 @@ class EntryFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ReviewFacts:
-    """One statement of a person about a decision: kind is review, override, appeal or answer."""
+    """One statement of a person about a decision.
+
+    `kind` is review, override, appeal, explanation, human_decision or answer; an answer has an `outcome`.
+    """
 
     kind: str
     time: datetime
     actor: str
     says: str
     outcome: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OutcomeFacts:
+    """What really happened after a decision, as far as it is known, and who or what established it."""
+
+    harmed: bool
+    source: str
+    time: datetime

@@ -13,6 +13,7 @@ from policies.rulebook import Rulebook
 from policies.tiers import Tier
 from reports import evidence
 from reports.facts import DecisionCounts, LogFacts, VerdictFacts, VersionFacts
+from reports.failure_figures import failure_figures
 from reports.model_figures import (
     CapFigure,
     CellFigure,
@@ -57,6 +58,7 @@ def model_figures(
     plan = deidentification or DeidentificationPlan(forbidden=(), bands={})
     caps, total, over = _caps(by_check.get("weight_caps", ()), shares_after or {})
     groups, comparisons, unknown = _groups(by_check.get("group_bias", ()))
+    failures, aside = failure_figures(by_check.get("negative_list", ()))
     purpose = declaration.use.purpose
     shown = tuple(_finding(found) for found in findings)
     return ModelFigures(
@@ -92,6 +94,8 @@ def model_figures(
         probes=tuple(
             _probe(row) for found in by_check.get("robustness", ()) for row in evidence.rows(found.get("groups"))
         ),
+        known_failures=failures,
+        known_failures_aside=aside,
         findings=shown,
         holds=_all_hold(shown),
         verdict=verdict,

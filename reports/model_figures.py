@@ -126,6 +126,18 @@ class ProbeFigure:
 
 
 @dataclass(frozen=True, kw_only=True)
+class KnownFailure:
+    """One known failure of industrial AI that fits this model, and whether the model stood the probes of it."""
+
+    scenario: str
+    title: Sentence
+    holds: bool | None
+    says: tuple[Sentence, ...]
+    happened: Sentence | None = None
+    remedy: Sentence | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
 class FindingFigure:
     """One finding of one check, as it was kept."""
 
@@ -150,7 +162,10 @@ class CellFigure:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelFigures:
-    """All figures of one model version. Nothing in a report is computed outside of this value."""
+    """All figures of one model version. Nothing in a report is computed outside of this value.
+
+    `known_failures_aside` is how many failures of the negative list do not fit the model; None: none was tried.
+    """
 
     version: VersionFacts
     site: str
@@ -182,6 +197,8 @@ class ModelFigures:
     decisions_over_cap: float | None
     on_exceed: str
     probes: tuple[ProbeFigure, ...]
+    known_failures: tuple[KnownFailure, ...]
+    known_failures_aside: int | None
     findings: tuple[FindingFigure, ...]
     holds: bool | None
     verdict: VerdictFacts | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from reports.known_failures import known_failures
 from reports.measured_sections import groups, importance, performance, robustness, tradeoff, weight_caps
 from reports.model_figures import ModelFigures
 from reports.model_summary import cover, summary
@@ -29,6 +30,7 @@ SECTIONS = (
     groups,
     weight_caps,
     robustness,
+    known_failures,
     personal_data,
     importance,
     approval,

@@ -6,10 +6,28 @@ from fastapi import FastAPI, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from api.console import desk_decisions, desk_jobs, desk_models, desk_people, desk_reports, desk_submissions, signing_in
+from api.console import (
+    desk_decisions,
+    desk_disclosures,
+    desk_jobs,
+    desk_models,
+    desk_people,
+    desk_reports,
+    desk_submissions,
+    signing_in,
+)
 from api.console.pages import STATIC
 
-DESKS = (signing_in, desk_submissions, desk_jobs, desk_models, desk_decisions, desk_reports, desk_people)
+DESKS = (
+    signing_in,
+    desk_submissions,
+    desk_jobs,
+    desk_models,
+    desk_decisions,
+    desk_disclosures,
+    desk_reports,
+    desk_people,
+)
 """Where the pages of the console are, one file per desk."""
 
 KEPT = "public, max-age=31536000, immutable"

@@ -17,6 +17,8 @@ from api.work import ask_for_submission
 from governance.appeals import Asks
 from governance.publications import BIAS_AUDIT
 from governance.reviews import Judgement
+from policies.errors import Sentence
+from policies.quarters import Quarter
 from policies.roles import Person, Role
 from tests.governance.factories import OFFICER, SENSORS, SITE, House, rows
 from tests.reports.papers import an_audit
@@ -59,6 +61,7 @@ def open_doors(house: House) -> Doors:
             made = service.people.add(f"{role.value}-{scope}", role, site=site, subject=subject)
             tokens[role, scope] = made.token
             people[role, scope] = replace(service.people.by_token(made.token))
+    disclosed(house)
     house.approved()
     frame = rows(3, seed=9)[list(SENSORS)]
     decisions = house.decide(X=frame, subjects=["w-1", "w-2", None]).decisions
@@ -83,6 +86,22 @@ def sign_first_pack(service: Service) -> None:
     """Adopt one regulation pack, so that there is a signed revision."""
     pack = service.compliance.pack("us-nist-ai-rmf")
     service.pack_revisions.adopt(pack.id, by=OFFICER, reason="it was read", digest=pack.digest)
+
+
+def disclosed(house: House) -> None:
+    """Release the quarter before, in which nothing was decided, and prepare it once more."""
+    quarter = Quarter(2025, 4)
+    house.service.measures.record(
+        Quarter(2026, 1),
+        by=OFFICER,
+        says=Sentence(en="look", zh="检查"),
+        indicator="miss_rate",
+        target=0.1,
+        owner="safety",
+    )
+    draft = house.service.disclosing.prepare(quarter, by=OFFICER)
+    house.service.disclosing.release(quarter, by=OFFICER, digest=draft.digest)
+    house.service.disclosing.prepare(quarter, by=OFFICER)
 
 
 def rows_of(n: int = 2, **columns: Any) -> dict[str, Any]:

@@ -34,6 +34,8 @@ class TestMay:
             (Action.PREDICT, {Role.SERVICE, Role.TESTER}),
             (Action.HOLD, {Role.DSO, Role.REGULATOR}),
             (Action.MANAGE_PEOPLE, {Role.ADMIN}),
+            (Action.HAND_IN_OUTCOMES, {Role.DSO, Role.REVIEWER, Role.SERVICE}),
+            (Action.DISCLOSE, {Role.DSO}),
         ],
     )
     def test_is_for_exactly_these(self, action: Action, roles: set[Role]) -> None:

@@ -271,6 +271,39 @@ def a_plain_finding(check: str, holds: bool | None, en: str, zh: str, **more: An
     return {**made, **more}
 
 
+def a_negative_list() -> list[dict[str, Any]]:
+    """Return what the negative list found: one failure repeated, one withstood, one that does not fit."""
+
+    def line(scenario: str, en: str, zh: str, **more: Any) -> dict[str, Any]:
+        return {"scenario": scenario, "title": {"en": en, "zh": zh}, "owner": "group-safety", **more}
+
+    stuck = line(
+        "stuck-sensor", "Stuck sensor read as calm", "传感器卡死被当作平稳", applies=True, probe="stuck", holds=False,
+        says={"en": "62% of alarms are lost; at most 20% is allowed", "zh": "62% 的报警丢失，上限为 20%"},
+    )  # fmt: skip
+    night = line(
+        "night-shift", "Night shift not in training", "训练数据缺夜班", applies=True, probe="regime", holds=True,
+        says={"en": "errors at night differ by 1%; at most 10% is allowed", "zh": "夜班误差相差 1%，上限为 10%"},
+    )  # fmt: skip
+    robot = line(
+        "welding-robot", "Welding robot", "焊接机器人", applies=False, holds=None,
+        says={"en": "no such column", "zh": "没有此类列"},
+    )  # fmt: skip
+    repeated = a_plain_finding(
+        "negative_list", False, "known failure 'Stuck sensor read as calm'", "已知失败情景", groups=[stuck]
+    )
+    repeated["evidence"] = {
+        "scenario": "stuck-sensor",
+        "happened": {"en": "at a tank farm", "zh": "某罐区"},
+        "remedy": {"en": "alarm on a frozen reading", "zh": "读数长时间不变即报警"},
+    }
+    rest = a_plain_finding(
+        "negative_list", True, "1 of 3 known failures fits", "3 个情景中 1 个适用", groups=[night, robot]
+    )
+    rest["evidence"] = {"list_digest": "ab" * 32, "scenarios": 3, "tried": 2}
+    return [repeated, rest]
+
+
 def some_findings(**replaced: dict[str, Any] | None) -> list[dict[str, Any]]:
     """Return findings of every kind; name a check to replace its finding, or give None to leave it out."""
     made: dict[str, dict[str, Any] | None] = {

@@ -12,7 +12,7 @@ from policies.errors import Sentence
 from reports.charts import to_svg
 from reports.decision_figures import View
 from reports.decision_letter import boundary_drawings, decision_letter
-from reports.facts import ReviewFacts
+from reports.facts import OutcomeFacts, ReviewFacts
 from reports.wording import LANGUAGES, Language, say
 from tests.reports.factories import DECIDED, DIGEST, ROOT, a_declaration, a_trace, some_decision_figures
 from tests.reports.pdf_text import reader, squeezed, words_of
@@ -109,6 +109,41 @@ class TestReviewer:
         assert squeezed("from 0.745 to 0.722") in text
         assert "zhang.min" in text
         assert "p-6b1f" not in text
+
+
+class TestWhatBecameKnown:
+    @pytest.mark.parametrize("harmed", [True, False])
+    def test_is_told_with_its_day(self, harmed: bool, language: Language, view: View) -> None:
+        known = OutcomeFacts(harmed=harmed, source="insurer Wang", time=DECIDED)
+        text = words_of(decision_letter(some_decision_figures(outcome=known), language, view))
+        key = "decided.harmed" if harmed else "decided.unharmed"
+        assert squeezed(say(language, key, time=DECIDED)) in text
+        assert ("insurerWang" in text) is (view != "employee")
+
+    def test_nothing_is_said_while_nothing_is_known(self, language: Language) -> None:
+        assert squeezed(say(language, "decided.unharmed", time=DECIDED)) not in letter("regulator", language)
+
+
+class TestRequests:
+    def test_are_told_with_their_answers(self, language: Language) -> None:
+        said = [
+            ReviewFacts(kind="explanation", time=DECIDED, actor="w", says="why?"),
+            ReviewFacts(kind="human_decision", time=DECIDED, actor="w", says="a person, please"),
+            ReviewFacts(kind="answer", time=DECIDED, actor="li.na", says="we looked", outcome="changed"),
+        ]
+        text = words_of(decision_letter(some_decision_figures(reviews=said), language, "employee"))
+        for words in (
+            say(language, "reviewed.explanation"),
+            say(language, "reviewed.human_decision"),
+            say(
+                language,
+                "reviewed.came_to",
+                act=say(language, "reviewed.answer"),
+                outcome=say(language, "counted.changed"),
+            ),
+        ):
+            assert squeezed(words) in text
+        assert "li.na" not in text
 
 
 class TestCases:

@@ -17,6 +17,7 @@ from tests.reports.factories import (
     a_declaration,
     a_group,
     a_group_bias,
+    a_negative_list,
     a_performance,
     a_plain_finding,
     a_verdict,
@@ -100,7 +101,7 @@ class TestDocument:
     def test_the_outline_leads_to_every_section(self, language: Language) -> None:
         opened = reader(report(language))
         titles = [str(entry.title) for entry in opened.outline if not isinstance(entry, list)]
-        assert len(titles) == 17
+        assert len(titles) == 18
         assert titles[-1].endswith(say(language, "log.title"))
         pages = [opened.get_destination_page_number(entry) for entry in opened.outline if not isinstance(entry, list)]
         assert pages == sorted(pages)
@@ -125,6 +126,42 @@ class TestDocument:
             for page in opened.pages:
                 for character in page.chars:
                     assert 50 <= character["x0"] <= character["x1"] <= 545, character["text"]
+
+
+class TestKnownFailures:
+    def test_the_repeated_one_stands_first_with_what_would_mend_it(self, language: Language) -> None:
+        figures = some_model_figures(findings=[*some_findings(), *a_negative_list()])
+        assert [(one.scenario, one.holds) for one in figures.known_failures] == [
+            ("stuck-sensor", False),
+            ("night-shift", True),
+        ]
+        assert figures.known_failures_aside == 1
+        text = words_of(transparency_report(figures, language))
+        assert squeezed(say(language, "failures.text", n=3, fit=2)) in text
+        for failure in figures.known_failures:
+            assert squeezed(failure.title.in_language(language)) in text
+            assert all(squeezed(says.in_language(language)) in text for says in failure.says)
+        for words in (
+            {"en": "at a tank farm", "zh": "某罐区"},
+            {"en": "alarm on a frozen reading", "zh": "读数长时间不变"},
+        ):
+            assert squeezed(words[language]) in text
+
+    def test_a_version_that_was_not_tried_says_so(self, language: Language) -> None:
+        assert squeezed(say(language, "failures.none")) in words_of(report(language))
+
+    def test_what_the_real_check_finds_is_told(self) -> None:
+        from audit.checks.negative_list import NegativeListCheck
+        from policies.negative_list import built_in_list
+        from tests.audit.checks.known_failures import examined_of
+
+        scenario = built_in_list().scenarios[0]
+        examined = examined_of(scenario, scenario.probes[0], planted=True)
+        found = [finding.as_json() for finding in NegativeListCheck().run(examined, {})]
+        figures = some_model_figures(findings=[*some_findings(), *found])
+        assert figures.known_failures_aside is not None
+        total = found[-1]["evidence"]["scenarios"]
+        assert len(figures.known_failures) + figures.known_failures_aside == total
 
 
 class TestAwkwardInput:

@@ -48,10 +48,10 @@ CONVERSIONS: Mapping[tuple[str, str], tuple[float, float]] = {
 
 SAID: Mapping[Measure, Sentence] = {
     Measure.ALARMS_RAISED: Sentence(
-        en="raises alarms in {share} of {n} calm rows", zh="使 {n} 行平稳数据中的 {share} 报警"
+        en="raises alarms in {share} of {n} calm rows", zh="{n} 行平稳数据中有 {share}报警"
     ),
-    Measure.ALARMS_LOST: Sentence(en="loses {share} of {n} alarms", zh="使 {n} 次报警中的 {share} 消失"),
-    Measure.VERDICTS_CHANGED: Sentence(en="changes {share} of {n} verdicts", zh="使 {n} 个判断中的 {share} 改变"),
+    Measure.ALARMS_LOST: Sentence(en="loses {share} of {n} alarms", zh="{n} 次报警中有 {share}消失"),
+    Measure.VERDICTS_CHANGED: Sentence(en="changes {share} of {n} verdicts", zh="{n} 个判断中有 {share}改变"),
 }
 
 
@@ -201,10 +201,10 @@ def _replace(bench: Bench, column: str, told: Mapping[str, Any]) -> Disturbance 
     else:
         value = {"missing": math.nan, "zero": 0.0}.get(reading, reading)
     if math.isnan(value):
-        what = Sentence(en=f"'{column}' missing", zh=f"“{column}”缺失")
+        what = Sentence(en=f"'{column}' missing", zh=f"“{column}”缺失时，")
     else:
         figure = f"{value:.4g} {unit}".strip()
-        what = Sentence(en=f"'{column}' standing at {figure}", zh=f"“{column}”恒为 {figure}")
+        what = Sentence(en=f"'{column}' standing at {figure}", zh=f"“{column}”恒为 {figure} 时，")
     return what, [np.full(len(values), value)]
 
 
@@ -231,7 +231,7 @@ def _convert(bench: Bench, column: str, told: Mapping[str, Any]) -> Disturbance 
         )
     what = Sentence(
         en=f"'{column}' in {' or '.join(others)} taken for {unit}",
-        zh=f"“{column}”的 {'或 '.join(others)} 读数被当作 {unit}，",
+        zh=f"“{column}”的 {' 或 '.join(others)} 读数被当作 {unit}，",
     )
     return what, variants
 

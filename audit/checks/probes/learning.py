@@ -77,8 +77,8 @@ def _one_kind(values: pd.Series, column: str, told: Mapping[str, Any]) -> Answer
 def _kinds(values: pd.Series, cuts: Sequence[float] | None) -> pd.Series | None:
     known = numbers(values)
     if known is not None and cuts:
-        ends = [-np.inf, *cuts, np.inf]
-        names = [f"{low:g} … {high:g}" for low, high in pairwise(ends)]
+        between = [f"{low:g} – {high:g}" for low, high in pairwise(cuts)]
+        names = [f"< {cuts[0]:g}", *between, f"≥ {cuts[-1]:g}"]
         places = np.searchsorted(np.asarray(cuts), known[np.isfinite(known)], side="right")
         return pd.Series([names[place] for place in places])
     texts = values.dropna().astype("string").str.strip()
@@ -177,7 +177,7 @@ def _errors(column: str, told: Mapping[str, Any], examined: Examined) -> Answer:
         says=Sentence(
             en=f"{what.en} with '{column}' {said.en}: {rates[0]} of {sizes[0]}, elsewhere {rates[1]} of {sizes[1]}, "
             f"a gap of {points(gap.value)} points ({span(gap.interval)})",
-            zh=f"“{column}”{said.zh}时{what.zh}为 {rates[0]}（{sizes[0]} 行），其余为 {rates[1]}（{sizes[1]} 行），"
+            zh=f"“{column}”{said.zh}的样本{what.zh}为 {rates[0]}（{sizes[0]} 行），其余为 {rates[1]}（{sizes[1]} 行），"
             f"相差 {points(gap.value)} 个百分点（{span(gap.interval)}）",
         ),
     )
@@ -204,7 +204,8 @@ def leans_on(columns: Sequence[str], told: Mapping[str, Any], examined: Examined
         share=share,
         n=len(per_row),
         says=Sentence(
-            en=f"{names.en} carry {percent(share.value)} of the explanation ({span(share.interval)})",
+            en=f"{names.en} {'carries' if len(places) == 1 else 'carry'} {percent(share.value)} of the explanation "
+            f"({span(share.interval)})",
             zh=f"{names.zh} 合计占解释的 {percent(share.value)}（{span(share.interval)}）",
         ),
     )

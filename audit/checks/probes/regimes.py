@@ -89,10 +89,10 @@ def regime_said(told: Mapping[str, Any]) -> Sentence:
     """Return how a regime reads."""
     if "hours" in told:
         start, end = told["hours"]
-        return Sentence(en=f"from {start}:00 to {end}:00", zh=f"{start} 时至 {end} 时")
+        return Sentence(en=f"from {start}:00 to {end}:00", zh=f"处于 {start} 时至 {end} 时")
     if "months" in told:
         start, end = told["months"]
-        return Sentence(en=f"from month {start} until month {end}", zh=f"{start} 月至 {end} 月前")
+        return Sentence(en=f"from month {start} until month {end}", zh=f"处于 {start} 月至 {end} 月之前")
     if "values" in told:
         shown = told["values"][:3]
         return Sentence(en=f"being {' or '.join(shown)}", zh=f"为{'、'.join(shown)}")

@@ -125,6 +125,40 @@ class TestWhatItSays:
         assert [one.n for one in found][-1] == 1 and found[0].holds is not False
 
 
+SENTENCES = {
+    "stuck_sensor_read_as_calm": (
+        "'tag_sensor' standing at -0.716 loses 100.0 % (99.4–100.0 %) of 600 alarms; at most 50 % is allowed",
+        "“tag_sensor”恒为 -0.716 时，600 次报警中有 100.0 %（99.4–100.0 %）消失，上限为 50 %",
+    ),
+    "one_plant_size_in_training": (
+        "100.0 % of 1,200 training rows have one kind of 'enterprise_size', < 20; at most 95 % is allowed",
+        "1,200 行训练数据中 100.0 % 属于“enterprise_size”的同一类（< 20），上限为 95 %",
+    ),
+    "night_shift_missed": (
+        "misses with 'hour' from 22:00 to 6:00: 48.2 % of 365, elsewhere 0.0 % of 411, a gap of 48.2 points",
+        "“hour”处于 22 时至 6 时的样本漏报率为 48.2 %（365 行），其余为 0.0 %（411 行），相差 48.2 个百分点",
+    ),
+    "station_decides": (
+        "'line_id' carries 100.0 % of the explanation (100.0–100.0 %); at most 25 % is allowed",
+        "“line_id” 合计占解释的 100.0 %（100.0–100.0 %），上限为 25 %",
+    ),
+    "label_by_later_outcome": (
+        "harm is in 0.0 % of the newest 120 rows and in 50.0 % of those before, a fall by 100 % (91–100 %)",
+        "最新 120 行的有害率为 0.0 %，此前为 50.0 %，下降 100 %（91–100 %），上限为 50 %",
+    ),
+}
+
+
+class TestSentences:
+    @pytest.mark.parametrize("name", SENTENCES)
+    def test_say_what_was_measured_in_both_languages(self, name: str) -> None:
+        scenario = next(one for one in built_in_list().scenarios if one.name == name)
+        examined = examined_of(scenario, scenario.probes[-1], planted=True)
+        told = next(f for f in NegativeListCheck().run(examined, {}) if f.evidence.get("scenario") == name)
+        en, zh = SENTENCES[name]
+        assert en in told.says.en and zh in told.says.zh
+
+
 class TestRegimes:
     def test_hours_reach_over_midnight(self) -> None:
         found = rows_of_regime(pd.Series([21.0, 22.0, 3.0, 6.0, np.nan]), {"hours": [22, 6]})

@@ -9,7 +9,9 @@ from audit.cosignatures import NamedKey
 from audit.entries import Draft, TraceSink
 from audit.shared_list import ListRefused, SharedList, open_list, require_newer
 from audit.signed_note import sync_folder
+from governance.permits import PermitBook, PermitState
 from governance.statements import statement
+from governance.submissions import SubmissionBook, SubmissionRecord
 from policies.errors import Sentence
 from policies.negative_list import NegativeList, built_in_list, read_negative_list
 from policies.roles import Action, Person, require
@@ -105,6 +107,21 @@ def adopt(note: str, *, by: Person, data: Path, own: Path | None, log: TraceSink
     _keep(data / NOTE, note)
     sync_folder(data)
     return done
+
+
+def met_another_list(permits: PermitBook, book: SubmissionBook, known: NegativeList) -> tuple[str, ...]:
+    """Return the models at work whose submission was tried on another list than this one.
+
+    Nothing is suspended by itself: the officer decides whether to have them handed in again or to stop them.
+    """
+    at_work = [permit for permit in permits.permits() if permit.state is PermitState.LIVE]
+    return tuple(sorted({one.model for one in at_work if known.digest not in _lists_met(book.get(one.submission))}))
+
+
+def _lists_met(record: SubmissionRecord) -> set[object]:
+    return {
+        finding["evidence"].get("list_digest") for finding in record.findings if finding["check"] == "negative_list"
+    }
 
 
 def _names(known: NegativeList) -> set[str]:

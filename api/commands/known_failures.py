@@ -12,7 +12,7 @@ from audit.cosignatures import NamedKey
 from audit.shared_list import SharedList, named_key, sign_list
 from audit.signed_note import SigningKey
 from governance.inherited_list import adopt as adopt_list
-from governance.inherited_list import list_in_force
+from governance.inherited_list import list_in_force, met_another_list
 from policies.errors import Malformed, Sentence
 from policies.roles import Role
 
@@ -103,9 +103,13 @@ def adopt(
             log=service.log,
             key=NamedKey.of_text(key) if key else None,
         )
+        known = list_in_force(service.settings.data, service.settings.negative_list)
+        older = met_another_list(service.permits, service.book, known)
+    told = {**vars(done), "added": list(done.added), "withdrawn": list(done.withdrawn)}
     if as_json:
-        show_json({**vars(done), "added": list(done.added), "withdrawn": list(done.withdrawn)})
+        show_json({**told, "met_another_list": list(older)})
         return
     out.print(f"edition {done.edition} of {done.group} is in force, digest {done.digest[:12]}", markup=False)
     out.print(f"  added: {', '.join(done.added) or '-'}", markup=False)
     out.print(f"  withdrawn by the group: {', '.join(done.withdrawn) or '-'}", markup=False)
+    out.print(f"  at work, tried on another list: {', '.join(older) or '-'}", markup=False)

@@ -49,7 +49,8 @@ class TestCommands:
         key = capsys.readouterr().out.strip()
         data = ("--data", str(tmp_path / "plant"))
         assert run(["negative-list", "adopt", str(note), "--key", key, "--json", *data]) == 0
-        assert json.loads(capsys.readouterr().out)["added"] == ["boiler_hum"]
+        told = json.loads(capsys.readouterr().out)
+        assert (told["added"], told["withdrawn"], told["met_another_list"]) == (["boiler_hum"], [], [])
         assert run(["negative-list", "show", "boiler_hum", *data]) == 0
         assert run([*sign, "--edition", "1", "--out", str(note)]) == 0
         assert run(["negative-list", "adopt", str(note), *data]) == 2

@@ -11,7 +11,7 @@ from api.settings import Settings
 from api.wiring import open_service
 from audit.shared_list import ListRefused, SharedList, named_key, sign_list
 from audit.signed_note import SigningKey
-from governance.inherited_list import KEY, NOTE, Adopted, adopt, list_in_force
+from governance.inherited_list import KEY, NOTE, Adopted, adopt, list_in_force, met_another_list
 from governance.intake import examine_directory
 from model_registry.memory_store import MemoryStore
 from policies.negative_list import Loosened, Origin, built_in_list
@@ -89,6 +89,22 @@ class TestAdopt:
             adopted(house, signed(key=STRANGER))
         assert "publish" not in house.kinds()
         assert list_in_force(house.service.settings.data, None).digest == built_in_list().digest
+
+
+class TestModelsAtWork:
+    def test_those_tried_on_another_list_are_named(self, house: House) -> None:
+        house.approved()
+        service = house.service
+        assert met_another_list(service.permits, service.book, built_in_list()) == ()
+        adopted(house, signed())
+        known = list_in_force(service.settings.data, None)
+        assert met_another_list(service.permits, service.book, known) == ("gas-leak",)
+
+    def test_a_vetoed_model_is_not_at_work(self, house: House) -> None:
+        house.veto(house.approved())
+        adopted(house, signed())
+        known = list_in_force(house.service.settings.data, None)
+        assert met_another_list(house.service.permits, house.service.book, known) == ()
 
 
 class TestOwnFolder:

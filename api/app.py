@@ -22,6 +22,7 @@ from api.routes import (
     appeals,
     decisions,
     disclosures,
+    governing,
     health,
     jobs,
     log,
@@ -38,6 +39,23 @@ from governance.micro_batches import MicroBatches
 from policies.errors import Fault, Malformed, Sentence
 
 logger = logging.getLogger("mingjing.http")
+
+ROUTES = (
+    health,
+    models,
+    submissions,
+    governing,
+    jobs,
+    decisions,
+    reviews,
+    appeals,
+    log,
+    reports,
+    papers,
+    disclosures,
+    rules,
+    regulations,
+)
 
 PROBLEM = "application/problem+json"
 OUR_FAULT = "something broke on our side; it was written down, try again or tell the operator"
@@ -115,21 +133,7 @@ def create_app(service: Service, before_close: Callable[[], None] = lambda: None
         lifespan=lifespan,
     )
     app.state.service = service
-    for routes in (
-        health,
-        models,
-        submissions,
-        jobs,
-        decisions,
-        reviews,
-        appeals,
-        log,
-        reports,
-        papers,
-        disclosures,
-        rules,
-        regulations,
-    ):
+    for routes in ROUTES:
         app.include_router(routes.router)
     add_console(app)
     _handle_faults(app)

@@ -14,6 +14,7 @@ from api.commands import (
     complying,
     deciding,
     disclosing,
+    governing,
     keeping,
     known_failures,
     reporting,
@@ -54,6 +55,8 @@ app.command("doctor")(running.doctor)
 app.add_typer(reviewing.reviewing, name="review")
 app.add_typer(reviewing.appealing, name="appeal")
 app.add_typer(complying.regulating, name="law")
+app.add_typer(governing.delegating, name="delegation")
+app.add_typer(governing.tiering, name="tier")
 app.add_typer(ruling.ruling, name="rulebook")
 app.add_typer(disclosing.measuring, name="measure")
 app.add_typer(keeping.holding, name="hold")

@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from audit.database import Database
 from audit.entries import Clock, microseconds_of
+from audit.pseudonym_keys import PseudonymKeys
 from governance.tables import people, tokens
 from policies.errors import Conflict, Fault, Malformed, NotFound, Sentence
 from policies.permitted_use import PurposeRules, require_permitted
@@ -60,13 +61,13 @@ class People:
         database: Database,
         clock: Clock,
         monotonic: Callable[[], float],
-        pseudonym_of: Callable[[object], str],
+        keys: PseudonymKeys,
         purposes: Callable[[], PurposeRules],
     ) -> None:
         self._database = database
         self._clock = clock
         self._monotonic = monotonic
-        self._pseudonym_of = pseudonym_of
+        self._keys = keys
         self._purposes = purposes
         self._hasher = PasswordHasher()
         self._decoy = self._hasher.hash(secrets.token_urlsafe(12))
@@ -87,7 +88,7 @@ class People:
         Parameters
         ----------
         subject : str, optional
-            The employee's id in the data; only its pseudonym is kept.
+            The employee's id in the data; kept sealed, so that he finds his decisions when the key changes.
         purpose : str, optional
             Purpose bound to the account's tokens; services get risk intervention by default.
 
@@ -105,7 +106,7 @@ class People:
             "name": name,
             "role": role.value,
             "site": site,
-            "subject": self._pseudonym_of(subject) if subject else None,
+            "subject": self._keys.seal(subject) if subject else None,
             "password_hash": self._hasher.hash(password),
             "created": microseconds_of(self._clock()),
         }
@@ -129,13 +130,13 @@ class People:
                     zh=f"没有账号“{name}”，可用 `mingjing user add` 新建",
                 )
             )
-        return _person(found)
+        return self._person(found)
 
     def everyone(self) -> tuple[Person, ...]:
         """Return all accounts that are not disabled."""
         with self._database.reading() as connection:
             rows = connection.execute(select(people).where(people.c.disabled.is_(None)).order_by(people.c.name)).all()
-        return tuple(_person(row) for row in rows)
+        return tuple(self._person(row) for row in rows)
 
     def by_token(self, token: str) -> Person:
         """Return who holds this token or session. Raises NotSignedIn."""
@@ -150,7 +151,7 @@ class People:
             found = connection.execute(wanted).first()
         if found is None:
             raise NotSignedIn()
-        return replace(_person(found), purpose=found.purpose)
+        return replace(self._person(found), purpose=found.purpose)
 
     def sign_in(self, name: str, password: str) -> str:
         """Return a fresh session for a name and password. Raises NotSignedIn, also while locked."""
@@ -205,6 +206,11 @@ class People:
             connection.execute(update(people).where(people.c.name == name).values(disabled=now))
             connection.execute(delete(tokens).where(tokens.c.person == name))
 
+    def _person(self, row: Row[Any]) -> Person:
+        known = self._keys.opened(row.subject) if row.subject is not None else (None,)
+        earlier = tuple(pseudonym for pseudonym in known[1:] if pseudonym is not None)
+        return Person(name=row.name, role=Role(row.role), site=row.site, subject=known[0], earlier=earlier)
+
     def _row(self, name: str) -> Row[Any] | None:
         with self._database.reading() as connection:
             return connection.execute(select(people).where(people.c.name == name, people.c.disabled.is_(None))).first()
@@ -250,7 +256,3 @@ def _taken(name: str) -> Conflict:
 def _digest(token: str) -> str:
     # A token has 256 random bits, so a plain digest cannot be guessed back.
     return hashlib.sha256(token.encode()).hexdigest()
-
-
-def _person(row: Row[Any]) -> Person:
-    return Person(name=row.name, role=Role(row.role), site=row.site, subject=row.subject)

@@ -59,11 +59,16 @@ class Rounds:
             self._daily = self._monotonic()
             self._recheck()
             expire(self._service.log, by_model=self._service.retention_by_model())
+            self._service.keys.let_go(self._service.log, self._service.clock())
             self._date()
         if self._monotonic() - self._hourly >= HOUR:
             self._hourly = self._monotonic()
             self._service.disclosing.prepare_when_due()
             self._ask_witnesses()
+            try:
+                self._service.registry_watch.look()
+            except Unavailable as away:
+                logger.warning("the registry could not be compared: %s", away)
 
     def _ask_witnesses(self) -> None:
         """Have the log's head cosigned. A witness that saw another history is an incident; one that is away is not."""

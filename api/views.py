@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import get_args
+from collections.abc import Mapping
+from typing import Any, get_args
 
 from policies.errors import Refused, Sentence
 from policies.roles import Action, Person, Role, require
@@ -41,3 +42,8 @@ def require_reader(person: Person) -> None:
     """Raise NotAllowed unless the person may read decisions, his own at least."""
     if not person.may(Action.READ_OWN_DECISIONS):
         require(person, Action.READ_DECISIONS)
+
+
+def as_seen_by(person: Person, decision: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a decision as this reader may see it: who may not tie it to a person sees no pseudonym."""
+    return {**decision, "subject": decision["subject"] if view_of(person) == "regulator" else None}

@@ -19,16 +19,16 @@ from api.papers import Papers
 from api.settings import Settings, keep_libraries_quiet
 from api.telling import Telling
 from audit.database import Database, open_database
-from audit.deidentify import pseudonym
 from audit.entries import Clock
 from audit.offline_spool import OfflineSpool
+from audit.pseudonym_keys import PseudonymKeys
 from audit.retention import Retention
-from audit.signed_note import secret_of_file
 from audit.trace_log import TraceLog, open_log
 from audit.traced_inference import TracedInference
 from governance.appeals import Appeals
 from governance.approvals import Approvals, Ruling, Verdict
 from governance.compliance import Compliance
+from governance.delegations import Delegations
 from governance.disclosures import DisclosureBook
 from governance.inherited_list import list_in_force
 from governance.intake import Intake, Progress
@@ -39,19 +39,23 @@ from governance.outcomes import Outcomes
 from governance.pack_revisions import PackRevisions
 from governance.permits import PermitBook
 from governance.publications import Publications
+from governance.reading import Reading
+from governance.registry_watch import RegistryWatch
 from governance.review_queue import ReviewQueue
 from governance.reviews import Reviews
 from governance.rule_changes import RuleChanges
 from governance.rulebooks import Rulebooks
 from governance.serving import Serving
 from governance.stages import Stage
+from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
+from governance.tier_changes import TierChanges
 from model_registry.endpoint import Reach
 from model_registry.store import ModelStore
-from policies.errors import Fault
+from policies.errors import Fault, NotFound
 from policies.negative_list import NegativeList
 from policies.permitted_use import PurposeRules
-from policies.roles import Person
+from policies.roles import Action, Person, Role, require
 from policies.rulebook import BUILT_IN, Rulebook, read_rulebook
 from policies.tiers import Tier
 
@@ -69,17 +73,22 @@ class Service:
     clock: Clock
     rulebooks: Rulebooks
     rule_changes: RuleChanges
+    tier_changes: TierChanges
+    delegations: Delegations
     database: Database
     log: TraceLog
     spool: OfflineSpool
     store: ModelStore
     people: People
+    keys: PseudonymKeys
     book: SubmissionBook
     permits: PermitBook
     intake: Intake
+    registry_watch: RegistryWatch
     approvals: Approvals
     serving: Serving
     reviews: Reviews
+    reading: Reading
     review_queue: ReviewQueue
     appeals: Appeals
     models: Models
@@ -99,8 +108,13 @@ class Service:
         return self.rulebooks.in_force()
 
     def submit(self, directory: Path, *, by: Person, progress: Progress | None = None) -> SubmissionRecord:
-        """Take a submission in and keep its transparency reports beside the registered version."""
+        """Take a submission in and keep its transparency reports beside the registered version.
+
+        Where everything holds at L1 and the officer delegated that, it is approved by itself.
+        """
         record = self.intake.submit(directory, by=by, progress=progress)
+        if self.approvals.approve_by_itself(record.id) is not None:
+            record = self.book.get(record.id)
         self._keep_reports(record)
         return record
 
@@ -130,6 +144,17 @@ class Service:
         return {
             model: Retention(days=rules.default_days, ceiling=rules.ceiling_days[tier]) for model, tier in tiers.items()
         }
+
+    def change_pseudonym_key(self, *, by: Person) -> None:
+        """Begin a new key for pseudonyms, and say so in the log. Traces of before are still found.
+
+        Raises
+        ------
+        NotAllowed
+        """
+        require(by, Action.MANAGE_PEOPLE)
+        self.log.append([statement("key", by=by.name, body={"what": "pseudonym key"})])
+        self.keys.change(self.clock())
 
     def window(self, since: datetime | None, until: datetime | None) -> tuple[datetime, datetime]:
         """Return the time figures are asked for: by default the 90 days up to and with now. No zone means UTC."""
@@ -191,7 +216,7 @@ def open_service(
         database.close()
         raise
     store = store or model_store(settings)
-    key = secret_of_file(settings.data / "keys" / "pseudonym.key")
+    keys = PseudonymKeys(settings.data / "keys", monotonic)
     book = SubmissionBook(database)
     permits = PermitBook(database, clock, monotonic)
     reviews = Reviews(log)
@@ -208,6 +233,17 @@ def open_service(
     def publish(model: str, version: str, stage: Stage) -> None:
         store.set_tags(model, version, {"status": stage.value})
 
+    people = People(database, clock, monotonic, keys, purposes)
+
+    def in_office(name: str) -> bool:
+        if name == f"local-{Role.DSO.value}":
+            return True  # the local operator, who has no account
+        try:
+            return people.person(name).may(Action.DELEGATE)
+        except NotFound:
+            return False
+
+    delegations = Delegations(database, log, rulebooks.in_force, clock, in_office)
     approvals = Approvals(
         database,
         log,
@@ -215,10 +251,13 @@ def open_service(
         permits,
         rulebooks,
         models.features,
+        delegations,
         clock,
         publish,
     )
+    tier_changes = TierChanges(database, log, book, permits, rulebooks, clock, publish)
     approvals.record_unrecorded()
+    tier_changes.record_unrecorded()
     intake.finish_unfinished()
     hand_in_left_behind(settings.data / "spool", log, clock)
     spool = own_spool(settings.data / "spool", clock)
@@ -248,20 +287,18 @@ def open_service(
         clock=clock,
         rulebooks=rulebooks,
         rule_changes=rule_changes,
+        tier_changes=tier_changes,
+        delegations=delegations,
         database=database,
         log=log,
         spool=spool,
         store=store,
-        people=People(
-            database,
-            clock,
-            monotonic,
-            lambda subject: pseudonym(str(subject), key),
-            purposes,
-        ),
+        people=people,
+        keys=keys,
         book=book,
         permits=permits,
         intake=intake,
+        registry_watch=RegistryWatch(store, log, book),
         approvals=approvals,
         serving=Serving(
             permits=permits,
@@ -272,9 +309,10 @@ def open_service(
             rulebook=rulebooks.in_force,
             clock=clock,
             monotonic=monotonic,
-            pseudonym_key=key,
+            keys=keys,
         ),
         reviews=reviews,
+        reading=Reading(log, rulebooks.in_force),
         review_queue=ReviewQueue(log, permits, rulebooks.in_force, clock),
         appeals=appeals,
         models=models,

@@ -57,8 +57,8 @@ class NotACursor(Malformed):
 class Wanted:
     """Which entries are asked for. None asks for all; `since` is included, `until` is not.
 
-    `any_flag` asks for entries with one of several flags, `without` for those about which no statement of these kinds
-    has been made.
+    Several subjects are pseudonyms of one person. `any_flag` asks for entries with one of several flags, `without` for
+    those about which no statement of these kinds has been made.
     """
 
     model: str | None = None
@@ -66,7 +66,7 @@ class Wanted:
     kind: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-    subject: str | None = None
+    subject: str | tuple[str, ...] | None = None
     flag: str | None = None
     site: str | None = None
     verdict: bool | None = None
@@ -81,13 +81,16 @@ class Wanted:
             ("e.kind = ?" if self.kind == "decision" else "e.kind <> 'decision' AND e.kind = ?", self.kind),
             ("e.time >= ?", None if self.since is None else microseconds_of(self.since)),
             ("e.time < ?", None if self.until is None else microseconds_of(self.until)),
-            ("e.subject = ?", self.subject),
             (_FLAGGED, None if self.flag is None else f"% {_literal(self.flag)} %"),
             ("c.site = ?", self.site),
             ("e.verdict = ?", self.verdict),
         ]
         given = [(clause, value) for clause, value in asked if value is not None]
         clauses, values = [clause for clause, _ in given], [value for _, value in given]
+        if self.subject is not None:
+            subjects = (self.subject,) if isinstance(self.subject, str) else self.subject
+            clauses.append(f"e.subject IN ({', '.join('?' * len(subjects))})" if subjects else "1 = 0")
+            values += subjects
         if self.any_flag:
             clauses.append(f"({' OR '.join([_FLAGGED] * len(self.any_flag))})")
             values += [f"% {_literal(flag)} %" for flag in self.any_flag]

@@ -216,7 +216,7 @@ class TraceLog:
         kind: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
-        subject: str | None = None,
+        subject: str | tuple[str, ...] | None = None,
         flag: str | None = None,
         site: str | None = None,
         verdict: bool | None = None,

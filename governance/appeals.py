@@ -235,7 +235,7 @@ class Appeals:
         wanted = Wanted(
             kind="appeal",
             site=by.site,
-            subject=by.subject if own else None,
+            subject=by.pseudonyms if own else None,
             without=("answer",) if only_open else (),
         )
         found = [self._read(entry, by) for entry in self._log.each(wanted)]
@@ -278,7 +278,7 @@ class Appeals:
         if entry.kind != "appeal":
             raise absent("request", request)
         require_site(by, entry.site, "request", request)
-        if not by.may(Action.READ_DECISIONS) and (by.subject is None or entry.subject != by.subject):
+        if not by.may(Action.READ_DECISIONS) and entry.subject not in by.pseudonyms:
             raise absent("request", request)
         return entry
 

@@ -15,17 +15,20 @@ from sqlalchemy import Connection, insert, select, update
 from audit.database import Database
 from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds_of, new_identifier
 from governance.conditions import read_conditions
+from governance.delegations import Delegations
 from governance.permits import Permit, PermitBook, PermitState, bump_epoch, give_permit
+from governance.reasons import require_reason
 from governance.rejudging import Standing, standing_under
 from governance.rulebooks import Rulebooks
-from governance.stages import Stage, require_move
+from governance.stages import IllegalMove, Stage, require_move
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord, VerdictRecord
 from governance.tables import permits, submissions, verdicts, vetoes
 from policies.declaration import WITHOUT_ARTIFACT
 from policies.errors import Conflict, Fault, Malformed, Refused, Sentence
-from policies.roles import Action, Person, absent, require, require_site
+from policies.roles import Action, NotAllowed, Person, Role, absent, require, require_site
 from policies.rulebook import Rulebook
+from policies.tiers import Tier
 
 logger = logging.getLogger("mingjing.approvals")
 
@@ -40,6 +43,9 @@ class Verdict(StrEnum):
 
 CLAIM_LASTS = 60_000_000
 """Microseconds after which the claim of a decider whose process died no longer holds others up."""
+
+ITSELF = Person(name="mingjing", role=Role.DSO)
+"""Who approves where the officer let models be approved by themselves."""
 
 LEADS_TO = {Verdict.APPROVE: Stage.APPROVED, Verdict.RETURN: Stage.RETURNED, Verdict.VETO: Stage.VETOED}
 
@@ -100,6 +106,7 @@ class Approvals:
         permit_book: PermitBook,
         rulebooks: Rulebooks,
         features_of: FeaturesOf,
+        delegations: Delegations,
         clock: Clock,
         publish: Publish = lambda _model, _version, _stage: None,
     ) -> None:
@@ -109,6 +116,7 @@ class Approvals:
         self._permits = permit_book
         self._rulebooks = rulebooks
         self._features_of = features_of
+        self._delegations = delegations
         self._clock = clock
         self._publish = publish
 
@@ -143,6 +151,50 @@ class Approvals:
         if verdict is Verdict.APPROVE:
             return self._approve(record, said, by)
         return self._close(record, said, LEADS_TO[verdict], verdict is Verdict.VETO)
+
+    def approve_by_itself(self, submission: str) -> Ruling | None:
+        """Approve a submission of L1 under the officer's delegation when everything holds; None where that is not so.
+
+        The officer's veto stays, and so does everything else that ends a permit.
+        """
+        record = self._book.get(submission)
+        if record.tier is not Tier.L1 or record.holds is not True or record.stage is not Stage.EXAMINED:
+            return None
+        delegation = self._delegations.covering(record)
+        if delegation is None or self.in_the_way(record):
+            return None
+        now = self._clock()
+        said = VerdictRecord(
+            id=identifier_text(new_identifier(microseconds_of(now))),
+            submission=submission,
+            verdict=Verdict.APPROVE.value,
+            reason=f"everything holds; approved under delegation {delegation.id} of {delegation.by}",
+            by=ITSELF.name,
+            role=ITSELF.role.value,
+            at=now,
+            until=self._until(record, None, now),
+            conditions=[],
+            entry=None,
+            delegation=delegation.id,
+        )
+        return self._approve(record, said, ITSELF)
+
+    def waiting_for(self, by: Person) -> tuple[SubmissionRecord, ...]:
+        """Return the submissions that wait for this person: a reviewer's are those that a delegation covers."""
+        delegated = by.role is Role.REVIEWER
+        require(by, Action.REVIEW if delegated else Action.GIVE_VERDICT)
+        found, after = [], None
+        while True:
+            page, after = self._book.search(stage=Stage.EXAMINED, after=after, limit=200)
+            found += [
+                record
+                for record in page
+                if by.sees_site(record.site or None)
+                and record.submitted_by != by.name
+                and (not delegated or self._delegations.covering(record, by) is not None)
+            ]
+            if after is None:
+                return tuple(found)
 
     def consider(
         self,
@@ -189,8 +241,9 @@ class Approvals:
         return standing_under(self._rulebook, self._rulebooks, record, permit, self._features_of, self._clock())
 
     def _outdated(self, record: SubmissionRecord, permit: Permit | None = None) -> tuple[Sentence, ...]:
-        """Return what no longer holds since the rules changed under which a submission was examined or permitted."""
-        if (permit.rulebook_digest if permit is not None else record.rulebook_digest) == self._rulebook.digest:
+        """Return what no longer holds since the rules, or the tier, changed for which a submission was examined."""
+        under = permit.rulebook_digest if permit is not None else record.rulebook_digest
+        if under == self._rulebook.digest and record.tier is record.assessment.tier:
             return ()
         standing = self.standing(record, permit)
         if standing is not None:
@@ -231,9 +284,10 @@ class Approvals:
         conditions: Iterable[Mapping[str, object]],
     ) -> tuple[SubmissionRecord, VerdictRecord]:
         """Return the record and the verdict to be written, once nothing speaks against it."""
-        require(by, Action.GIVE_VERDICT)
-        record = self._book.get(submission)
-        require_site(by, record.site or None, "submission", submission)
+        record, delegation = self._before(submission, verdict, by)
+        if verdict is Verdict.APPROVE and record.stage is Stage.SUSPENDED:
+            # A suspended permit is resumed; it is not approved a second time.
+            raise IllegalMove(f"submission {submission}", record.stage, Stage.APPROVED)
         require_move(f"submission {submission}", record.stage, LEADS_TO[verdict])
         if by.name == record.submitted_by:
             raise OwnSubmission(by.name, submission)
@@ -249,11 +303,30 @@ class Approvals:
             until=self._until(record, until, now) if verdict is Verdict.APPROVE else None,
             conditions=read_conditions(conditions).as_json(),
             entry=None,
+            delegation=delegation,
         )
         if verdict is Verdict.APPROVE:
             self._require_passable(record)
-            self._permit(record, said, self._others(record, by))
+            self._permit(record, said, self._others(record, said))
         return record, said
+
+    def _before(self, submission: str, verdict: Verdict, by: Person) -> tuple[SubmissionRecord, str | None]:
+        """Return the submission, and the delegation under which a reviewer decides on it.
+
+        What no delegation covers looks absent to a reviewer, and the veto is never his.
+        """
+        if by.may(Action.GIVE_VERDICT):
+            record = self._book.get(submission)
+            require_site(by, record.site or None, "submission", submission)
+            return record, None
+        if verdict is Verdict.VETO or not self._delegations.any_for(by):
+            raise NotAllowed(by, Action.GIVE_VERDICT)
+        record = self._book.get(submission)
+        require_site(by, record.site or None, "submission", submission)
+        delegation = self._delegations.covering(record, by)
+        if delegation is None:
+            raise absent("submission", submission)
+        return record, delegation.id
 
     def _until(self, record: SubmissionRecord, until: datetime | None, now: datetime) -> datetime:
         longest = now + timedelta(days=self._rulebook.permits.longest_days[record.tier])
@@ -278,17 +351,16 @@ class Approvals:
             raise StandsInTheWay(*obstacles)
         self._permits.require_unvetoed(record.model, record.artifact_digest)
 
-    def _others(self, record: SubmissionRecord, by: Person) -> list[VerdictRecord]:
-        """Return the approvals already given. Raises Conflict where this person's is not one that is still asked."""
-        needed = self._rulebook.permits.deciders[record.tier]
-        approved = [v for v in record.verdicts if v.verdict == Verdict.APPROVE.value]
-        if by.role.value not in needed or any(v.role == by.role.value or v.by == by.name for v in approved):
+    def _others(self, record: SubmissionRecord, said: VerdictRecord) -> list[VerdictRecord]:
+        """Return the approvals already given. Raises Conflict where this one is not still asked for."""
+        needed, role = self._rulebook.permits.deciders[record.tier], said.stands_for
+        approved = list(record.approvals)
+        if role not in needed or any(v.stands_for == role or v.by == said.by for v in approved):
             raise Conflict(
                 Sentence(
                     en=f"{record.tier} needs one approval each from {' and '.join(needed)}, by different people; "
-                    f"{by.role.value} has given one or is not asked",
-                    zh=f"{record.tier} 级须由 {'、'.join(needed)} 的不同人员各批准一次；"
-                    f"{by.role.value} 已批准或无需批准",
+                    f"{role} has given one or is not asked",
+                    zh=f"{record.tier} 级须由 {'、'.join(needed)} 的不同人员各批准一次；{role} 已批准或无需批准",
                 )
             )
         return approved
@@ -298,8 +370,8 @@ class Approvals:
         entry = None
         try:
             record = self._book.get(record.id)  # the other approval of L4 may have come in since it was read
-            approved = self._others(record, by)
-            have = {v.role for v in approved} | {by.role.value}
+            approved = self._others(record, said)
+            have = {v.stands_for for v in [*approved, said]}
             missing = tuple(role for role in self._rulebook.permits.deciders[record.tier] if role not in have)
             permit = None if missing else self._permit(record, said, approved)
             replaced = self._replaced_by(permit)
@@ -342,11 +414,11 @@ class Approvals:
         ]
 
     def _settle(self, connection: Connection, record: SubmissionRecord, stage: Stage, claim: int) -> None:
-        """Move a claimed submission on, unless a veto or another person was faster."""
+        """Move a claimed submission on, unless a veto, a raised tier or another person was faster."""
         moved = connection.execute(
             update(submissions)
             .where(submissions.c.id == record.id, submissions.c.stage == record.stage.value)
-            .where(submissions.c.claimed == claim)
+            .where(submissions.c.claimed == claim, submissions.c.tier == int(record.tier))
             .values(stage=stage.value, claimed=None)
         )
         vetoed = select(vetoes.c.submission).where(vetoes.c.artifact_digest == record.artifact_digest)
@@ -529,25 +601,6 @@ class Approvals:
             )
 
 
-def require_reason(reason: str) -> str:
-    """Return a reason without the space around it. Raises Malformed for one that others cannot follow or read."""
-    if len(reason.strip()) < 3:
-        raise Malformed(
-            Sentence(
-                en="a verdict needs a reason that others can follow; found an empty one",
-                zh="裁定必须写明他人可以理解的理由，当前为空",
-            )
-        )
-    if not reason.replace("\n", " ").replace("\t", " ").isprintable():
-        raise Malformed(
-            Sentence(
-                en="the reason holds characters that cannot be shown; write it in plain text",
-                zh="理由中含有无法显示的字符，请使用纯文本",
-            )
-        )
-    return reason.strip()
-
-
 def set_stage(connection: Connection, ids: list[str], stage: Stage) -> None:
     """Write the stage of submissions. Call it in the transaction that moves them."""
     connection.execute(update(submissions).where(submissions.c.id.in_(ids)).values(stage=stage.value, claimed=None))
@@ -565,4 +618,5 @@ def _row(said: VerdictRecord, entry: str | None) -> dict[str, object]:
         "until": microseconds_of(said.until) if said.until is not None else None,
         "conditions": json.dumps(said.conditions, ensure_ascii=False),
         "entry": entry,
+        "delegation": said.delegation,
     }

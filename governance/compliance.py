@@ -11,8 +11,8 @@ from typing import Any
 
 from audit.entries import Clock
 from audit.trace_log import TraceLog
-from governance.approvals import require_reason
 from governance.holdings import Surroundings, holdings, model_holding
+from governance.reasons import require_reason
 from governance.statements import said_in, statement
 from governance.submissions import SubmissionBook, SubmissionRecord
 from policies.coverage import Holdings, Row, State, coverage, gravest, summed

@@ -297,7 +297,7 @@ class Intake:
             raise
         self._book.complete(record.id, version.version)  # (4)
         self._permits.forget()
-        return replace(record, version=version.version)
+        return self._book.get(record.id)
 
     def _recorded(self, examination: Examination, by: Person) -> SubmissionRecord:
         submission = examination.submission
@@ -310,7 +310,7 @@ class Intake:
             artifact_digest=submission.artifact_digest,
             rulebook_digest=examination.rulebook.digest,
             tier=examination.assessment.tier,
-            stage=Stage.EXAMINED,
+            stage=Stage.SUBMITTED,
             site=use.site,
             owner=use.owner,
             submitted_by=by.name,

@@ -10,9 +10,9 @@ from typing import Any
 
 from audit.entries import Clock
 from audit.trace_log import TraceLog
-from governance.approvals import require_reason
 from governance.compliance import Compliance, require_whole_house
 from governance.permits import Permit, PermitBook, PermitState
+from governance.reasons import require_reason
 from governance.statements import said_in, statement
 from policies.coverage import Holdings, ModelHolding, State, clause_rows, gravest
 from policies.errors import Conflict, NotFound, Sentence

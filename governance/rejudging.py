@@ -205,7 +205,7 @@ def _open_findings(judged: Judged, rules: Rulebook, tier: Tier) -> Iterator[Fail
 
 
 def _approvals(record: SubmissionRecord, rules: Rulebook, tier: Tier) -> Iterator[Failing]:
-    approved = {verdict.role for verdict in record.verdicts if verdict.verdict == "approve"}
+    approved = {verdict.stands_for for verdict in record.approvals}
     missing = [role for role in rules.permits.deciders[tier] if role not in approved]
     if missing:
         yield _never(

@@ -10,7 +10,7 @@ from enum import StrEnum
 from audit.entries import Entry
 from audit.log_reader import Wanted
 from audit.trace_log import TraceLog
-from governance.approvals import require_reason
+from governance.reasons import require_reason
 from governance.statements import read_statement, statement
 from policies.errors import Malformed, NotFound, Sentence, refuse_all
 from policies.roles import Action, Person, absent, require, require_site
@@ -95,7 +95,7 @@ class Reviews:
         require_site(by, entry.site, "decision", identifier)
         if by.may(Action.READ_DECISIONS):
             return entry
-        if by.subject is None or entry.subject != by.subject:
+        if entry.subject is None or entry.subject not in by.pseudonyms:
             raise absent("decision", identifier)
         return entry
 
@@ -139,14 +139,14 @@ class Reviews:
         }
         return self._add(kind, entry, by, body, verdict)
 
-    def note_access(self, entry: Entry, by: Person, what: str) -> None:
-        """Keep in the log that a person looked at a decision, and at which part of it."""
+    def note_access(self, entry: Entry, by: Person, what: str, purpose: str | None = None) -> None:
+        """Keep in the log that a person looked at a decision, at which part of it, and what for."""
         self._log.append(
             [
                 statement(
                     "access",
                     by=by.name,
-                    body={"decision": entry.id, "what": what, "role": by.role.value},
+                    body={"decision": entry.id, "what": what, "role": by.role.value, "purpose": purpose},
                     model=entry.model,
                     site=entry.site,
                 )

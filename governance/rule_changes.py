@@ -12,8 +12,9 @@ from sqlalchemy.exc import IntegrityError
 
 from audit.database import Database
 from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds_of, new_identifier
-from governance.approvals import FeaturesOf, Publish, Raced, require_reason, set_stage
+from governance.approvals import FeaturesOf, Publish, Raced, set_stage
 from governance.permits import Permit, PermitBook, PermitState, bump_epoch
+from governance.reasons import require_reason
 from governance.rejudging import Standing, standing_under
 from governance.rulebooks import Revision, RevisionState, Rulebooks
 from governance.stages import Stage

@@ -13,11 +13,13 @@ import numpy.typing as npt
 import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
-from audit.deidentify import pseudonym
+from audit.deidentify import IdentifierPresent, require_no_identifiers
 from audit.entries import Clock, Draft, TraceSink
+from audit.pseudonym_keys import PseudonymKeys
 from audit.traced_inference import Asked, Decided, ServedModel, TracedInference
 from explainers.matrix import as_matrix
 from explainers.predictor import Predictor
+from governance.group_thresholds import GroupThreshold, decide_in_groups, thresholds_of
 from governance.models import Models
 from governance.permits import MayNotRun, Permit, PermitBook, unreachable
 from governance.statements import statement
@@ -25,9 +27,9 @@ from governance.submissions import SubmissionBook, SubmissionRecord
 from model_registry.version import ArtifactAltered, ArtifactGone
 from policies.declaration import DataPart
 from policies.deidentification import plan_for
-from policies.errors import Fault, Malformed, Refused, Sentence, Unavailable, refuse_all
+from policies.errors import Fault, Malformed, Sentence, Unavailable, refuse_all
 from policies.feature_caps import caps_for
-from policies.permitted_use import PurposeRefused, require_permitted
+from policies.permitted_use import PurposeRefused, WrongPurpose, require_permitted
 from policies.roles import Action, Person, require
 from policies.rulebook import Rulebook
 
@@ -61,10 +63,6 @@ class NamedRows:
     matrix: npt.NDArray[np.float64]
 
 
-class WrongPurpose(Refused):
-    """The caller's token is bound to another purpose than the one stated."""
-
-
 class Serving:
     """Decides rows for callers. The same object stands behind HTTP, command line and Python."""
 
@@ -79,7 +77,7 @@ class Serving:
         rulebook: Callable[[], Rulebook],
         clock: Clock,
         monotonic: Callable[[], float],
-        pseudonym_key: bytes,
+        keys: PseudonymKeys,
     ) -> None:
         self._permits = permits
         self._book = book
@@ -89,7 +87,7 @@ class Serving:
         self._rulebook = rulebook
         self._clock = clock
         self._monotonic = monotonic
-        self._pseudonym_key = pseudonym_key
+        self._keys = keys
         self._loaded: dict[str, _Loaded] = {}
         self._in_flight: set[str] = set()
         self._verifying = threading.Lock()
@@ -126,15 +124,17 @@ class Serving:
         require(by, Action.PREDICT)
         try:
             asked_for = self._purpose(purpose, by)
-            served, data = self._permitted(model, by)
+            served, data, groups = self._permitted(model, by)
         except (MayNotRun, PurposeRefused, WrongPurpose) as refused:
             self._log_refusal(model, by, purpose, refused)
             raise
         features = served.predictor.feature_names
         if isinstance(X, NamedRows):
             X = X.matrix if X.names == features else pd.DataFrame(X.matrix, columns=list(X.names))
+        whole = X if isinstance(X, pd.DataFrame) else None
         if isinstance(X, pd.DataFrame):
             X, subjects = _without_context(X, data, features, subjects)
+            X = self._without_identifiers(X, served, by)
             _require_numbers(X, features, served.predictor)
         matrix = as_matrix(X, features, _categories(served.predictor))
         rows = len(matrix)
@@ -146,7 +146,12 @@ class Serving:
             subjects=self._pseudonyms(subjects),
             times=times,
         )
-        decided = self._inference.decide(served, matrix, asked)
+        if groups:
+            whole = pd.DataFrame(matrix, columns=list(features)) if whole is None else whole
+            thresholds = thresholds_of(whole, rows, groups, served)
+            decided = decide_in_groups(self._inference.decide, served, matrix, asked, thresholds)
+        else:
+            decided = self._inference.decide(served, matrix, asked)
         if decided.problems:
             self._log_unanswered(served, by, asked_for, decided)
         return decided
@@ -162,7 +167,7 @@ class Serving:
         """
         return self._permitted(model, by)[0]
 
-    def _permitted(self, model: str, by: Person) -> tuple[ServedModel, DataPart]:
+    def _permitted(self, model: str, by: Person) -> tuple[ServedModel, DataPart, tuple[GroupThreshold, ...]]:
         grace = timedelta(hours=self._rulebook().permits.grace_hours)
         permit, lapsed = self._permits.live(model, grace, by.site)
         loaded = self._of_these_rules(permit)
@@ -186,7 +191,7 @@ class Serving:
             )
         if lapsed or here != served.site:
             served = replace(served, lapsed=lapsed, site=here)
-        return served, loaded.data
+        return served, loaded.data, permit.conditions.groups
 
     def _of_these_rules(self, permit: Permit) -> _Loaded | None:
         """Return the loaded version; under a rulebook that came into force since, with its caps and its digest."""
@@ -201,23 +206,42 @@ class Serving:
         self._inference.empty_spool()
 
     def pseudonym_of(self, subject: object) -> str:
-        """Return the pseudonym under which a person's decisions are found.
+        """Return the pseudonym that new decisions about a person carry.
 
         A number that a table with gaps turned into 1234.0 is the same person as 1234.
         """
-        if isinstance(subject, float) and subject.is_integer():
-            subject = int(subject)
-        return pseudonym(str(subject), self._pseudonym_key)
+        return self._keys.of(subject)
+
+    def pseudonyms_of(self, subject: object) -> tuple[str, ...]:
+        """Return every pseudonym under which a person's decisions are found, newest first."""
+        return self._keys.every(subject)
 
     def _purpose(self, stated: str | None, by: Person) -> str:
         if by.purpose is not None and stated is not None and stated != by.purpose:
-            raise WrongPurpose(
-                Sentence(
-                    en=f"this caller is bound to the purpose '{by.purpose}', found '{stated}'",
-                    zh=f"该调用方的用途限定为“{by.purpose}”，实际为“{stated}”",
-                )
-            )
+            raise WrongPurpose(by.purpose, stated)
         return require_permitted(stated if stated is not None else by.purpose, self._rulebook().purposes)
+
+    def _without_identifiers(self, frame: pd.DataFrame, served: ServedModel, by: Person) -> pd.DataFrame:
+        """Drop columns that name a person, or refuse the call, as the rulebook says. Neither is scored or kept.
+
+        Raises
+        ------
+        IdentifierPresent
+            The refusal is logged with the names of the columns, never with what they hold.
+        """
+        rules = self._rulebook().deidentification
+        beside = [str(column) for column in frame.columns if column not in served.predictor.feature_names]
+        plan = plan_for(beside, rules)
+        if not plan.forbidden:
+            return frame
+        if rules.on_forbidden == "drop":
+            return frame.drop(columns=list(plan.forbidden))
+        try:
+            require_no_identifiers(plan)
+        except IdentifierPresent as refused:
+            self._log_refusal(served.name, by, None, refused)
+            raise
+        return frame
 
     def _pseudonyms(self, subjects: Sequence[object] | None) -> list[str | None] | None:
         if subjects is None:

@@ -8,8 +8,14 @@ from policies.errors import Conflict, Sentence
 
 
 class Stage(StrEnum):
-    """Where a submission stands. It exists only once it is complete, so the first stage is `examined`."""
+    """Where a submission stands.
 
+    A draft is a folder on the team's own machine, which `mingjing check` examines as often as they like; here a
+    submission begins when it is complete. It is `submitted` while the registry takes it in, and `examined` once it lies
+    before the officer.
+    """
+
+    SUBMITTED = "submitted"
     EXAMINED = "examined"
     RETURNED = "returned"
     APPROVED = "approved"
@@ -19,15 +25,18 @@ class Stage(StrEnum):
 
 
 MOVES: dict[Stage, frozenset[Stage]] = {
+    Stage.SUBMITTED: frozenset({Stage.EXAMINED, Stage.VETOED}),
     Stage.EXAMINED: frozenset({Stage.APPROVED, Stage.RETURNED, Stage.VETOED}),
     Stage.RETURNED: frozenset({Stage.VETOED}),
-    Stage.APPROVED: frozenset({Stage.SUSPENDED, Stage.VETOED, Stage.RETIRED}),
-    Stage.SUSPENDED: frozenset({Stage.APPROVED, Stage.VETOED, Stage.RETIRED}),
+    # Back to examined leads a raised tier: the deciders of the new one have not spoken yet.
+    Stage.APPROVED: frozenset({Stage.EXAMINED, Stage.SUSPENDED, Stage.VETOED, Stage.RETIRED}),
+    Stage.SUSPENDED: frozenset({Stage.EXAMINED, Stage.APPROVED, Stage.VETOED, Stage.RETIRED}),
     Stage.RETIRED: frozenset({Stage.VETOED}),
     Stage.VETOED: frozenset(),
 }
 
 IN_CHINESE: dict[Stage, str] = {
+    Stage.SUBMITTED: "已提交",
     Stage.EXAMINED: "待裁定",
     Stage.RETURNED: "已退回",
     Stage.APPROVED: "已批准",

@@ -18,7 +18,7 @@ from governance.tables import UNREGISTERED, permits, submissions, verdicts
 from policies.declaration import Declaration, read_declaration
 from policies.errors import Conflict, Sentence
 from policies.impact_matrix import Assessment
-from policies.roles import Action, Person, absent, require, require_site
+from policies.roles import Action, Person, Role, absent, require, require_site
 from policies.tiers import Tier
 
 
@@ -50,7 +50,10 @@ class InFlight(Conflict):
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictRecord:
-    """One verdict a person gave: approve, return or veto, with the reason."""
+    """One verdict a person gave: approve, return or veto, with the reason.
+
+    `delegation` is the officer's leave it rests on, None for a decider's own.
+    """
 
     id: str
     submission: str
@@ -62,6 +65,12 @@ class VerdictRecord:
     until: datetime | None
     conditions: list[dict[str, object]]
     entry: str | None
+    delegation: str | None = None
+
+    @property
+    def stands_for(self) -> str:
+        """The role whose approval it is: under a delegation the officer's."""
+        return self.role if self.delegation is None else Role.DSO.value
 
     def as_json(self) -> dict[str, object]:
         """Return the verdict as doors and reports show it."""
@@ -75,6 +84,7 @@ class VerdictRecord:
             "until": self.until.isoformat() if self.until else None,
             "conditions": self.conditions,
             "entry": self.entry,
+            "delegation": self.delegation,
         }
 
 
@@ -102,6 +112,13 @@ class SubmissionRecord:
     shares_after: Mapping[str, float]
     holds: bool | None
     verdicts: tuple[VerdictRecord, ...] = ()
+    reopened: datetime | None = None
+
+    @property
+    def approvals(self) -> tuple[VerdictRecord, ...]:
+        """The approvals that count: those given since the submission last came before the deciders."""
+        approved = (verdict for verdict in self.verdicts if verdict.verdict == "approve")
+        return tuple(v for v in approved if self.reopened is None or v.at > self.reopened)
 
     @property
     def declaration(self) -> Declaration:
@@ -156,9 +173,15 @@ class SubmissionBook:
             connection.execute(insert(submissions).values(_columns(record)))
 
     def complete(self, submission: str, version: str) -> None:
-        """Name the version a reserved record became; from now on everyone sees it."""
+        """Name the version a reserved record became; from now on everyone sees it, examined."""
         with self._database.writing() as connection:
             connection.execute(update(submissions).where(submissions.c.id == submission).values(version=version))
+            # Its artifact may have been vetoed under another name meanwhile; that stays.
+            connection.execute(
+                update(submissions)
+                .where(submissions.c.id == submission, submissions.c.stage == Stage.SUBMITTED.value)
+                .values(stage=Stage.EXAMINED.value)
+            )
             bump_epoch(connection)
 
     def drop(self, submission: str) -> None:
@@ -254,7 +277,7 @@ def _require_free(connection: Connection, model: str, site: str) -> None:
     if any((row.site or "") != site for row in held):
         raise NameTaken(model)
     for row in held:
-        if row.stage == Stage.EXAMINED.value:
+        if row.stage in (Stage.SUBMITTED.value, Stage.EXAMINED.value):
             raise InFlight(model, row.id)
 
 
@@ -298,6 +321,7 @@ def _record(row: Row[Any], said: tuple[VerdictRecord, ...]) -> SubmissionRecord:
         shares_after=json.loads(row.shares_after),
         holds=row.holds,
         verdicts=said,
+        reopened=moment_of(row.reopened) if row.reopened is not None else None,
     )
 
 
@@ -313,4 +337,5 @@ def _verdict(row: Row[Any]) -> VerdictRecord:
         until=moment_of(row.until) if row.until is not None else None,
         conditions=json.loads(row.conditions),
         entry=row.entry,
+        delegation=row.delegation,
     )

@@ -47,6 +47,7 @@ submissions = Table(
     Column("shares_after", Text, nullable=False),
     Column("holds", Boolean),
     Column("claimed", BigInteger),
+    Column("reopened", BigInteger),
 )
 Index("submissions_by_stage", submissions.c.stage, submissions.c.submitted_at)
 Index("submissions_by_model", submissions.c.model, submissions.c.version)
@@ -64,6 +65,7 @@ verdicts = Table(
     Column("until", BigInteger),
     Column("conditions", Text, nullable=False),
     Column("entry", Text),
+    Column("delegation", Text),
 )
 Index("verdicts_of_submission", verdicts.c.submission, verdicts.c.at)
 
@@ -119,6 +121,40 @@ rulebooks = Table(
     Column("entry", Text),
 )
 Index("rulebooks_by_digest", rulebooks.c.digest)
+
+delegations = Table(
+    "delegations",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("by", Text, nullable=False),
+    Column("tier", Integer, nullable=False),
+    Column("models", Text, nullable=False),
+    Column("sites", Text, nullable=False),
+    Column("since", BigInteger, nullable=False),
+    Column("until", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("revoked_by", Text),
+    Column("revoked_at", BigInteger),
+    Column("entry", Text, nullable=False),
+)
+
+tier_changes = Table(
+    "tier_changes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("submission", Text, ForeignKey("submissions.id"), nullable=False),
+    Column("old", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("confirmed_by", Text),
+    Column("confirmed_at", BigInteger),
+    Column("confirmation", Text),
+    Column("entry", Text),
+)
+Index("tier_changes_of_submission", tier_changes.c.submission)
 
 people = Table(
     "people",

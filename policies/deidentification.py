@@ -23,10 +23,15 @@ class Band:
 
 @dataclass(frozen=True, kw_only=True)
 class DeidentificationRules:
-    """Column names that are forbidden outright, and those that are banded."""
+    """Column names that are forbidden outright, and those that are banded.
+
+    `on_forbidden` says what happens to a call that brings a forbidden column along: "refuse" it, or "drop" the column
+    before anything is scored or kept. A model never learns from one, whatever is said here.
+    """
 
     forbidden: tuple[str, ...]
     bands: tuple[Band, ...]
+    on_forbidden: str = "refuse"
 
 
 @dataclass(frozen=True, kw_only=True)

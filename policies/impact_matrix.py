@@ -59,6 +59,28 @@ class ImpactMatrix:
     floors: tuple[Floor, ...]
     tier_from: Mapping[Tier, int]
 
+    def as_json(self) -> dict[str, object]:
+        """Return questions, floors and beginnings of the tiers, as forms and `check --questions` show them."""
+        return {
+            "questions": [
+                {
+                    "question": question.name,
+                    "asks": question.asks.as_json(),
+                    "counted_when_unanswered": question.unanswered,
+                    "answers": [
+                        {"answer": option.answer, "points": option.points, "says": option.says.as_json()}
+                        for option in question.options
+                    ],
+                }
+                for question in self.questions
+            ],
+            "floors": [
+                {"when": dict(floor.when), "tier": str(floor.tier), "says": floor.says.as_json()}
+                for floor in self.floors
+            ],
+            "tier_from": {str(tier): points for tier, points in self.tier_from.items()},
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -134,6 +156,19 @@ def assess(matrix: ImpactMatrix, answers: Mapping[str, str]) -> Assessment:
     counted = [_answer_cell(q, given[q.name], q.name in answers, tier is by_points) for q in matrix.questions]
     floors = [_floor_cell(floor, given, tier) for floor in reached]
     return Assessment(tier=tier, points=points, cells=(*floors, *counted))
+
+
+def lowest_tier(matrix: ImpactMatrix, answers: Mapping[str, str]) -> Tier:
+    """Return the tier below which nobody may put these answers: the highest floor they reach, L1 where they reach none.
+
+    Raises
+    ------
+    Malformed
+        As `assess` does.
+    """
+    refuse_all(_faults(matrix, answers))
+    given = {question.name: answers.get(question.name, question.unanswered) for question in matrix.questions}
+    return max((floor.tier for floor in matrix.floors if _reached(matrix, floor, given)), default=Tier.L1)
 
 
 def _faults(matrix: ImpactMatrix, answers: Mapping[str, str]) -> list[Sentence]:

@@ -7,6 +7,16 @@ from dataclasses import dataclass
 
 from policies.errors import Refused, Sentence
 
+QUERIES: Mapping[str, Sentence] = {
+    "human_review": Sentence(en="to review decisions", zh="人工复核"),
+    "oversight": Sentence(en="to watch over models", zh="模型监督"),
+    "supervision": Sentence(en="to supervise by law", zh="依法监管"),
+    "own_data": Sentence(en="to know one's own data", zh="查阅本人数据"),
+    "data_subject_request": Sentence(en="to answer the person concerned", zh="答复当事人请求"),
+    "incident_investigation": Sentence(en="to find the causes of an incident", zh="事故原因调查"),
+}
+"""What decisions may be read for, beside the purposes they were made for."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class PurposeRules:
@@ -22,6 +32,30 @@ class PurposeRefused(Refused):
     def __init__(self, purpose: str, why: Sentence) -> None:
         super().__init__(why)
         self.purpose = purpose
+
+
+class WrongPurpose(Refused):
+    """The caller is bound to another purpose than the one stated."""
+
+    def __init__(self, bound: str, stated: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"this caller is bound to the purpose '{bound}', found '{stated}'",
+                zh=f"该调用方的用途限定为“{bound}”，实际为“{stated}”",
+            )
+        )
+
+
+def require_query(purpose: str, rules: PurposeRules) -> str:
+    """Return the purpose if decisions may be read for it.
+
+    Raises
+    ------
+    PurposeRefused
+    """
+    if purpose in QUERIES:
+        return purpose
+    return require_permitted(purpose, PurposeRules(allowed={**rules.allowed, **QUERIES}, refused=rules.refused))
 
 
 def require_permitted(purpose: str | None, rules: PurposeRules) -> str:

@@ -31,6 +31,7 @@ LOWER_IS_STRICTER = (
     "impact.tier_from.*",
     "permits.longest_days.*",
     "permits.grace_hours",
+    "permits.longest_delegation_days",
     "reviews.answer_appeal_days",
     "reviews.explain_within_days",
     "reviews.decide_by_person_days",

@@ -102,13 +102,22 @@ MAY: dict[Role, frozenset[Action]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Person:
-    """Who asks. `site` None means every site; `subject` ties an employee to his pseudonym in the data."""
+    """Who asks. `site` None means every site; `subject` ties an employee to his pseudonym in the data.
+
+    `earlier` are the pseudonyms he had before the key changed: decisions of then are found under them.
+    """
 
     name: str
     role: Role
     site: str | None = None
     subject: str | None = None
     purpose: str | None = None
+    earlier: tuple[str, ...] = ()
+
+    @property
+    def pseudonyms(self) -> tuple[str, ...]:
+        """Every pseudonym of the person, newest first; none for who is not tied to the data."""
+        return () if self.subject is None else (self.subject, *self.earlier)
 
     def may(self, action: Action) -> bool:
         """Whether the role allows the action at all, whatever the object."""

@@ -136,6 +136,7 @@ def _build(document: dict[str, Any], raw: bytes) -> Rulebook:
                 Band(columns=_texts(band, "columns"), width=float(band["width"]))
                 for band in deidentification.get("bands", [])
             ),
+            on_forbidden=str(deidentification.get("on_forbidden", "refuse")),
         ),
         permits=_permits(document["permits"]),
         reviews=_reviews(document["reviews"]),
@@ -239,6 +240,7 @@ def _permits(table: Mapping[str, Any]) -> PermitRules:
         deciders=MappingProxyType({tier: _texts(table["deciders"], tier.name) for tier in Tier}),
         inconclusive=MappingProxyType(_by_tier(table["inconclusive"])),
         blocking=_texts(table, "blocking"),
+        longest_delegation_days=int(table.get("longest_delegation_days", 180)),
     )
 
 

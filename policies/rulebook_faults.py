@@ -27,6 +27,9 @@ INCONCLUSIVE = ("note", "reason", "blocks")
 LEAST_CELL = 11
 """No rulebook publishes counts from 1 to 10."""
 
+ON_FORBIDDEN = ("refuse", "drop")
+"""What can be done with a call that brings a forbidden column along."""
+
 RISING, FALLING = ("least_",), ("most_", "longest_")
 """How a limit's name begins that may only rise, or only fall, from tier to tier."""
 
@@ -114,7 +117,12 @@ def cap_faults(caps: CapRules) -> Iterator[Sentence]:
 
 
 def band_faults(rules: DeidentificationRules) -> Iterator[Sentence]:
-    """Yield every band that no number can be rounded to."""
+    """Yield every band that no number can be rounded to, and what cannot be done with a forbidden column."""
+    if rules.on_forbidden not in ON_FORBIDDEN:
+        yield Sentence(
+            en=f"deidentification.on_forbidden is '{rules.on_forbidden}'; expected one of {', '.join(ON_FORBIDDEN)}",
+            zh=f"deidentification.on_forbidden 为“{rules.on_forbidden}”，应为 {'、'.join(ON_FORBIDDEN)} 之一",
+        )
     for band in rules.bands:
         if not (math.isfinite(band.width) and band.width > 0):
             names = ", ".join(band.columns)
@@ -136,6 +144,11 @@ def permit_faults(permits: PermitRules) -> Iterator[Sentence]:
         yield Sentence(
             en=f"permits.grace_hours is {permits.grace_hours:g}; expected hours from 0 to 24",
             zh=f"permits.grace_hours 为 {permits.grace_hours:g}，应为 0 至 24 小时",
+        )
+    if permits.longest_delegation_days < 1:
+        yield Sentence(
+            en=f"permits.longest_delegation_days is {permits.longest_delegation_days}; expected at least 1",
+            zh=f"permits.longest_delegation_days 为 {permits.longest_delegation_days}，授权至少 1 天",
         )
     known = [role.value for role in Role]
     for tier in Tier:

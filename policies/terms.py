@@ -11,13 +11,15 @@ from policies.tiers import Tier
 @dataclass(frozen=True, kw_only=True)
 class PermitRules:
     """How long a permit may run by tier, who decides, which findings stand in the way of any approval, and
-    what a check without a conclusion means: "note", "reason" or "blocks"."""
+    what a check without a conclusion means: "note", "reason" or "blocks". An officer's delegation ends after
+    `longest_delegation_days` at the latest."""
 
     longest_days: Mapping[Tier, int]
     grace_hours: float
     deciders: Mapping[Tier, tuple[str, ...]]
     inconclusive: Mapping[Tier, str]
     blocking: tuple[str, ...]
+    longest_delegation_days: int = 180
 
 
 @dataclass(frozen=True, kw_only=True)

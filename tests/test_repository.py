@@ -266,7 +266,9 @@ class TestCommands:
     def test_no_page_tells_of_one_that_does_not_exist(self, page: str) -> None:
         told = set(
             re.findall(
-                r"^### `(mingjing [a-z]+(?: (?:add|serve|show))?)[ `]", read(REPOSITORY / "docs" / page), re.MULTILINE
+                r"^### `(mingjing [a-z]+(?: (?:add|serve|show|change))?)[ `]",
+                read(REPOSITORY / "docs" / page),
+                re.MULTILINE,
             )
         )
         assert told <= set(COMMANDS)

@@ -80,3 +80,19 @@ def disable(
         show_json({"user": name, "disabled": True})
         return
     out.print(f"account {name} is disabled", markup=False)
+
+
+@users.command("new-key")
+def new_key(data: Data = None, as_user: Acting = None, as_json: Json = False) -> None:
+    """Begin a new key for pseudonyms. Old decisions are still found; an old key goes when no trace needs it.
+
+    Example: mingjing user new-key
+    """
+    with opened(data) as service:
+        person = acting(service, as_user, Role.ADMIN)
+        require(person, Action.MANAGE_PEOPLE)
+        service.change_pseudonym_key(by=person)
+    if as_json:
+        show_json({"changed": True})
+        return
+    out.print("a new key makes the pseudonyms from now on", markup=False)

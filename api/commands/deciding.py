@@ -10,13 +10,10 @@ from typing import Annotated, Any
 import typer
 
 from api.commands.shared import Acting, Data, Json, acting, moment, opened, out, say, show_json, show_pairs
-from api.views import require_reader, view_of
+from api.views import as_seen_by, require_reader, view_of
 from audit.verify import verify_bundle
 from policies.errors import Malformed, NotFound, Sentence
 from policies.roles import Action, Person, Role, require
-
-NOBODY = "-"
-"""A subject nobody has: what an employee without one finds."""
 
 PSEUDONYM = re.compile(r"[0-9a-f]{32}")
 
@@ -72,6 +69,7 @@ def trace(
     flag: Annotated[str | None, typer.Option("--flag", help="Only decisions with this flag.")] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000)] = 20,
     evidence: Annotated[Path | None, typer.Option("--evidence", help="Write the evidence bundle here.")] = None,
+    purpose: Annotated[str | None, typer.Option("--purpose", help="What it is read for; default by role.")] = None,
     data: Data = None,
     as_user: Acting = None,
     as_json: Json = False,
@@ -83,17 +81,20 @@ def trace(
     with opened(data) as service:
         person = acting(service, as_user, Role.REGULATOR)
         require_reader(person)
+        purpose = service.reading.purpose(purpose, person, asked=["subject"] if subject is not None else [])
         if decision is None:
+            if subject is not None and person.role is not Role.EMPLOYEE:
+                service.reading.note_search_about((_pseudonyms(service, subject) or ("",))[0], purpose, person)
             _search(service, person, model, since, until, subject, flag, limit, as_json)
             return
         entry = service.reviews.decision(decision, person)
         if evidence is not None:
             require(person, Action.EXPORT_EVIDENCE)
-        service.reviews.note_access(entry, person, "decision" if evidence is None else "evidence")
+        service.reviews.note_access(entry, person, "decision" if evidence is None else "evidence", purpose)
         if view_of(person) == "employee":
             show_json(service.telling.decision_figures(decision).for_view("employee").as_json())
             return
-        shown = service.telling.decision(decision)
+        shown = as_seen_by(person, service.telling.decision(decision))
         if evidence is not None:
             evidence.write_text(json.dumps(service.telling.evidence(decision), indent=1), encoding="utf-8")
     if as_json:
@@ -161,7 +162,7 @@ def _search(
         model=model,
         since=moment(since),
         until=moment(until),
-        subject=person.subject or NOBODY if own else _pseudonym(service, subject),
+        subject=person.pseudonyms if own else _pseudonyms(service, subject),
         flag=flag,
         site=person.site,
         limit=limit,
@@ -180,8 +181,11 @@ def _search(
         out.print(f"more: narrow the search or raise --limit above {limit}")
 
 
-def _pseudonym(service: Any, subject: str | None) -> str | None:
-    """Return a pseudonym as it is, and a raw id as its pseudonym."""
-    if subject is None or PSEUDONYM.fullmatch(subject):
-        return subject
-    return str(service.serving.pseudonym_of(subject))
+def _pseudonyms(service: Any, subject: str | None) -> tuple[str, ...] | None:
+    """Return a pseudonym as it is, and a raw id as every pseudonym it had."""
+    if subject is None:
+        return None
+    if PSEUDONYM.fullmatch(subject):
+        return (subject,)
+    found: tuple[str, ...] = service.serving.pseudonyms_of(subject)
+    return found

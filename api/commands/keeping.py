@@ -36,9 +36,11 @@ def expire(
         if subject is not None:
             for name in approver or []:
                 service.people.person(name)
-            pseudonym = service.serving.pseudonym_of(subject)
-            done = forget_subject(service.log, pseudonym, approvers=approver or [], reason=reason)
-            result = {"erased": done.erased, "restricted": done.restricted, "held": done.held}
+            found = [
+                forget_subject(service.log, pseudonym, approvers=approver or [], reason=reason)
+                for pseudonym in service.serving.pseudonyms_of(subject)
+            ]
+            result = {what: sum(getattr(one, what) for one in found) for what in ("erased", "restricted", "held")}
         else:
             ran = expire_log(service.log, by_model=service.retention_by_model(), clock_confirmed_by=clock_confirmed_by)
             result = {"erased": ran.erased, "held": ran.held}
@@ -69,19 +71,24 @@ def add(
     with opened(data) as service:
         person = acting(service, as_user, Role.DSO)
         require(person, Action.HOLD)
-        made = place_hold(
-            service.log,
-            since=begin,
-            until=end,
-            reason=reason,
-            actor=person.name,
-            model=model,
-            subject=service.serving.pseudonym_of(subject) if subject is not None else None,
-        )
+        under: tuple[str | None, ...] = service.serving.pseudonyms_of(subject) if subject is not None else (None,)
+        made = [
+            place_hold(
+                service.log,
+                since=begin,
+                until=end,
+                reason=reason,
+                actor=person.name,
+                model=model,
+                subject=pseudonym,
+            ).id
+            for pseudonym in under
+        ]
     if as_json:
-        show_json({"hold": made.id, "model": model, "from": begin.isoformat(), "to": end.isoformat(), "reason": reason})
+        said = {"model": model, "from": begin.isoformat(), "to": end.isoformat(), "reason": reason}
+        show_json({"hold": made[0], "holds": made, **said})
     else:
-        out.print(f"hold {made.id} stands", markup=False)
+        out.print(f"hold {' '.join(made)} stands", markup=False)
 
 
 @holding.command("lift")

@@ -78,6 +78,15 @@ def moment(text: str | None) -> datetime | None:
         ) from error
 
 
+def end_of_day(text: str) -> datetime:
+    """Return the moment as written, or the end of the day where only a day is: what is given covers its last day."""
+    found = moment(text)
+    assert found is not None, "there is a text"
+    if len(text.strip()) > len("2026-01-01"):
+        return found
+    return found.replace(hour=23, minute=59, second=59, microsecond=999_999)
+
+
 def say(sentence: Sentence) -> str:
     """Return a sentence in the language of the command line."""
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -14,7 +13,7 @@ from api.commands.shared import (
     Data,
     Json,
     acting,
-    moment,
+    end_of_day,
     opened,
     out,
     progress_bar,
@@ -129,7 +128,7 @@ def verdict(
             Verdict(decision),
             by=acting(service, as_user, Role.DSO),
             reason=reason,
-            until=_end_of(until),
+            until=end_of_day(until) if until is not None else None,
             conditions=[condition_from_text(text) for text in condition or []],
         )
     said = {
@@ -148,14 +147,6 @@ def verdict(
         out.print(f"  permit for artifact {ruling.permit.artifact_digest[:12]} until {ruling.permit.until:%Y-%m-%d}")
     if ruling.still_needed:
         out.print(f"  still needed: {', '.join(ruling.still_needed)}")
-
-
-def _end_of(text: str | None) -> datetime | None:
-    """Return the moment as written, or the end of the day where only a day is: a permit covers its last day."""
-    found = moment(text)
-    if text is None or found is None or len(text.strip()) > len("2026-01-01"):
-        return found
-    return found.replace(hour=23, minute=59, second=59, microsecond=999_999)
 
 
 def _write_for_ci(
@@ -187,23 +178,19 @@ def _show_findings(findings: Any) -> None:
 
 
 def _show_questions(rulebook: Rulebook, as_json: bool) -> None:
+    matrix = rulebook.impact
     if as_json:
-        show_json(
-            [
-                {
-                    "question": question.name,
-                    "asks": question.asks.as_json(),
-                    "counted_when_unanswered": question.unanswered,
-                    "answers": [
-                        {"answer": option.answer, "points": option.points, "says": option.says.as_json()}
-                        for option in question.options
-                    ],
-                }
-                for question in rulebook.impact.questions
-            ]
-        )
+        show_json(matrix.as_json())
         return
-    for question in rulebook.impact.questions:
+    for question in matrix.questions:
         out.print(f"[bold]{question.name}[/]  {say(question.asks)}")
         for option in question.options:
-            out.print(f"  {option.answer:<18}{option.points:>3}  {say(option.says)}", markup=False)
+            mark = "*" if option.answer == question.unanswered else " "
+            out.print(f" {mark}{option.answer:<18}{option.points:>3}  {say(option.says)}", markup=False)
+    out.print(say(Sentence(en="* counted when not answered", zh="* 未回答时按此计分")), markup=False)
+    starts = ", ".join(f"{tier} {points}" for tier, points in matrix.tier_from.items())
+    out.print(
+        say(Sentence(en=f"points from which a tier begins: {starts}", zh=f"各等级起始分值：{starts}")), markup=False
+    )
+    for floor in matrix.floors:
+        out.print(f"  {floor.tier}  {say(floor.says)}", markup=False)

@@ -51,6 +51,7 @@ def decisions(request: Request, person: Visitor) -> Response:
     """Find decisions, newest first; an employee finds his own and nobody else's."""
     require_reader(person)
     service, asked = service_of(request), _asked(request.query_params)
+    service.reading.purpose(None, person, asked=[name for name, said in asked.items() if said])
     if asked["id"] and person.may(Action.READ_DECISIONS):
         return _find_one(request, service, person, asked)
     return _list(request, service, person, asked)
@@ -124,7 +125,7 @@ def _list(
                 model=asked["model"] or None,
                 since=_day(asked["since"]),
                 until=_day(asked["until"], after=1),
-                subject=person.subject if own_only else asked["subject"] or None,
+                subject=person.pseudonyms if own_only else asked["subject"] or None,
                 flag=asked["flag"] or None,
                 verdict={"alarm": True, "quiet": False}.get(asked["verdict"]),
                 site=person.site or asked["site"] or None,

@@ -8,8 +8,8 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import BaseModel
 
-from api.routes.shared import Asking, Cursor, HouseService, Language, Limit
-from api.views import require_reader, view_of
+from api.routes.shared import Asking, Cursor, HouseService, Language, Limit, Purposed
+from api.views import as_seen_by, view_of
 from api.wiring import in_utc
 from audit.entries import Entry
 from governance.appeals import Asks
@@ -39,6 +39,7 @@ class AppealIn(BaseModel):
 def decisions(
     service: HouseService,
     person: Asking,
+    purpose: Purposed,
     model: str | None = None,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -49,17 +50,14 @@ def decisions(
     limit: Limit = 50,
 ) -> dict[str, object]:
     """List decisions, newest first; an employee finds his own and nobody else's."""
-    require_reader(person)
-    if person.role is Role.EMPLOYEE:
-        if person.subject is None:
-            return {"decisions": [], "next": None}
-        subject = person.subject
+    if subject is not None and person.role is not Role.EMPLOYEE:
+        service.reading.note_search_about(subject, purpose, person)
     page = service.log.search(
         kind="decision",
         model=model,
         since=in_utc(since),
         until=in_utc(until),
-        subject=subject,
+        subject=person.pseudonyms if person.role is Role.EMPLOYEE else subject,
         flag=flag,
         verdict=verdict,
         site=person.site,
@@ -73,47 +71,51 @@ def decisions(
 
 
 @router.get("/{decision}")
-def decision(decision: str, service: HouseService, person: Asking) -> dict[str, object]:
+def decision(decision: str, service: HouseService, person: Asking, purpose: Purposed) -> dict[str, object]:
     """Show one decision, as far as this reader may see it."""
-    entry = _looked_at(service, person, decision, "decision")
+    entry = _looked_at(service, person, decision, "decision", purpose)
     if person.role is Role.EMPLOYEE:
         return service.telling.decision_figures(entry.id).for_view("employee").as_json()
-    return service.telling.decision(entry.id)
+    return as_seen_by(person, service.telling.decision(entry.id))
 
 
 @router.get("/{decision}/explanation")
-def explanation(decision: str, service: HouseService, person: Asking) -> dict[str, object]:
+def explanation(decision: str, service: HouseService, person: Asking, purpose: Purposed) -> dict[str, object]:
     """Show why: contributions, boundary, and the smallest change that would have flipped the verdict."""
-    entry = _looked_at(service, person, decision, "explanation")
+    entry = _looked_at(service, person, decision, "explanation", purpose)
     return service.telling.decision_figures(entry.id).for_view(view_of(person)).as_json()
 
 
 @router.get("/{decision}/boundary.svg")
-def boundary(decision: str, service: HouseService, person: Asking, language: Language = "en") -> Response:
+def boundary(
+    decision: str, service: HouseService, person: Asking, purpose: Purposed, language: Language = "en"
+) -> Response:
     """Draw the decision boundary around one case."""
-    entry = _looked_at(service, person, decision, "boundary")
+    entry = _looked_at(service, person, decision, "boundary", purpose)
     return Response(service.telling.boundary_svg(entry.id, language, view_of(person)), media_type="image/svg+xml")
 
 
 @router.get("/{decision}/letter.pdf")
-def letter(decision: str, service: HouseService, person: Asking, language: Language = "en") -> Response:
+def letter(
+    decision: str, service: HouseService, person: Asking, purpose: Purposed, language: Language = "en"
+) -> Response:
     """Write the letter about one decision."""
-    entry = _looked_at(service, person, decision, "letter")
+    entry = _looked_at(service, person, decision, "letter", purpose)
     return Response(service.telling.letter(entry.id, language, view_of(person)), media_type="application/pdf")
 
 
 @router.get("/{decision}/replay")
-def replay(decision: str, service: HouseService, person: Asking) -> dict[str, Any]:
+def replay(decision: str, service: HouseService, person: Asking, purpose: Purposed) -> dict[str, Any]:
     """Run the sealed input through the same artifact again."""
     require(person, Action.READ_DECISIONS)
-    return service.telling.replay(_looked_at(service, person, decision, "replay").id)
+    return service.telling.replay(_looked_at(service, person, decision, "replay", purpose).id)
 
 
 @router.get("/{decision}/evidence")
-def evidence(decision: str, service: HouseService, person: Asking) -> dict[str, Any]:
+def evidence(decision: str, service: HouseService, person: Asking, purpose: Purposed) -> dict[str, Any]:
     """Hand out the evidence bundle; `mingjing verify` checks it offline."""
     require(person, Action.EXPORT_EVIDENCE)
-    return service.telling.evidence(_looked_at(service, person, decision, "evidence").id)
+    return service.telling.evidence(_looked_at(service, person, decision, "evidence", purpose).id)
 
 
 @router.post("/{decision}/reviews", status_code=201)
@@ -131,8 +133,7 @@ def appeal(decision: str, said: AppealIn, service: HouseService, person: Asking)
     return service.appeals.ask(decision, said.asks, by=person, reason=said.reason).as_json()
 
 
-def _looked_at(service: HouseService, person: Person, decision: str, what: str) -> Entry:
-    require_reader(person)
+def _looked_at(service: HouseService, person: Person, decision: str, what: str, purpose: str) -> Entry:
     entry = service.reviews.decision(decision, person)
-    service.reviews.note_access(entry, person, what)
+    service.reviews.note_access(entry, person, what, purpose)
     return entry

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Header, Query, Request
 
 from api.identity import NotSignedIn
 from api.views import require_reader as require_reader
@@ -32,8 +32,16 @@ def person_of(request: Request) -> Person:
     return service_of(request).people.by_token(token.strip())
 
 
+def purpose_of_query(request: Request, stated: Annotated[str | None, Header(alias="X-Mingjing-Purpose")] = None) -> str:
+    """Return what a query is for: the header, else the caller's own. Refused and logged where it turns on people."""
+    person = person_of(request)
+    require_reader(person)
+    return service_of(request).reading.purpose(stated, person, asked=request.query_params.keys())
+
+
 HouseService = Annotated[Service, Depends(service_of)]
 Asking = Annotated[Person, Depends(person_of)]
+Purposed = Annotated[str, Depends(purpose_of_query)]
 Cursor = Annotated[str | None, Query(description="Cursor of the page before.")]
 Since = Annotated[datetime | None, Query(alias="from", description="From this moment on.")]
 Until = Annotated[datetime | None, Query(alias="to", description="Before this moment.")]

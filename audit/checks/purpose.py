@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from audit.checks.check import Finding, Limits
@@ -9,11 +10,13 @@ from audit.checks.examined import Examined
 from audit.checks.wording import named
 from policies.errors import Sentence
 from policies.permitted_use import PurposeRefused, require_permitted
+from policies.protected_acts import protected_among
 
 
 @dataclass(frozen=True)
 class Purpose:
-    """Compares the stated purpose with the rulebook, and its description with words of refused purposes."""
+    """Compares the stated purpose with the rulebook, its description with words of refused purposes, and every column
+    that is learned from or reported on with acts nobody may be judged by."""
 
     name: str = "purpose"
 
@@ -24,6 +27,8 @@ class Purpose:
             require_permitted(use.purpose, examined.rulebook.purposes)
         except PurposeRefused as refused:
             return (Finding(check=self.name, holds=False, says=refused.says),)
+        if protected := protected_among(_columns_of(examined)):
+            return (_against_people(self.name, protected),)
         told = use.description.casefold()
         words = [str(word) for word in limits.get("words_of_other_purposes", []) if str(word).casefold() in told]
         if words:
@@ -60,3 +65,26 @@ class Purpose:
                 for word in words
             ),
         )
+
+
+def _columns_of(examined: Examined) -> tuple[str, ...]:
+    """Return every column that a model learns from, predicts, or is reported on by."""
+    data, features = examined.declaration.data, tuple(examined.declaration.features)
+    learned = examined.predictor.feature_names if examined.predictor is not None else ()
+    named = (data.label, *data.groups, *data.labels_by.values(), *features, *learned)
+    return tuple(dict.fromkeys(name for name in named if name))
+
+
+def _against_people(check: str, protected: Mapping[str, Sentence]) -> Finding:
+    names = named(list(protected))
+    return Finding(
+        check=check,
+        holds=False,
+        says=Sentence(
+            en=f"{names.en} would hold acts against people that the law protects: stopping work, refusing an unlawful "
+            "order, overriding a model, appealing; leave it out of features, label and groups",
+            zh=f"{names.zh}将使依法受保护的行为（停止作业、拒绝违章指挥、推翻模型判断、申诉等）对当事人不利，"
+            "不得用作特征、标签或分组",
+        ),
+        groups=tuple({"field": name, "holds": False, "says": says.as_json()} for name, says in protected.items()),
+    )

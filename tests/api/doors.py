@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from governance.reviews import Judgement
 from policies.errors import Sentence
 from policies.quarters import Quarter
 from policies.roles import Person, Role
+from policies.tiers import Tier
 from tests.governance.factories import OFFICER, SENSORS, SITE, House, rows
 from tests.reports.papers import an_audit
 
@@ -41,6 +43,8 @@ class Doors:
     job: str
     appeal: str
     revision: str
+    delegation: str
+    change: str
 
     def ask(self, method: str, path: str, role: Role | None, scope: str = "everywhere", **options: Any) -> Any:
         """Ask as somebody, or as nobody."""
@@ -78,8 +82,13 @@ def open_doors(house: House) -> Doors:
     service.papers.publications.publish(BIAS_AUDIT, at_work, an_audit().as_json(), by=OFFICER)
     toml = service.rulebook.source.replace(b"grace_hours = 24", b"grace_hours = 12")
     revision = service.rule_changes.propose(toml, by=officer, reason="half a day is enough").id
+    until = service.clock() + timedelta(days=30)
+    delegation = service.delegations.give(Tier.L1, by=officer, reason="small models", until=until).id
+    high = {"severity": "serious_injury", "autonomy": "permit", "persons": "none"}
+    grave = house.submitted(name="gas-grave", seed=4, impact=high).id
+    lower = service.tier_changes.change(grave, Tier.L2, by=officer, reason="nobody is near").id
     client = TestClient(create_app(service), raise_server_exceptions=False)
-    return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal, revision)
+    return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal, revision, delegation, lower)
 
 
 def sign_first_pack(service: Service) -> None:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from api import wiring
 from api.cli import app, run
-from api.commands.submitting import _end_of
+from api.commands.shared import end_of_day
 from model_registry.memory_store import MemoryStore
 from policies.roles import Role
 from tests.governance.factories import (
@@ -178,9 +178,18 @@ class TestCheck:
         directory = a_directory(tmp_path / "handed")
         assert terminal.plain("check", str(directory), "--junit", str(tmp_path / "none" / "x.xml")) == 3
 
+    def test_prints_the_questions_in_both_languages(self, terminal: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
+        for language, sentences in (
+            ("en", ("What is the worst", "L1 0, L2 4, L3 9, L4 15", "L4  It acts without a person")),
+            ("zh", ("最坏会造成什么后果", "L1 0, L2 4, L3 9, L4 15", "L4  在可能致人死亡的场合")),
+        ):
+            monkeypatch.setenv("MINGJING_LANGUAGE", language)
+            assert terminal.plain("check", "--questions") == 0
+            assert all(sentence in terminal.out for sentence in sentences)
+
     def test_prints_the_questions(self, terminal: Terminal) -> None:
         assert terminal.plain("check", "--questions", "--json") == 0
-        assert {"severity", "autonomy"} <= {question["question"] for question in json.loads(terminal.out)}
+        assert {"severity", "autonomy"} <= {question["question"] for question in json.loads(terminal.out)["questions"]}
 
 
 class TestVerdict:
@@ -229,7 +238,7 @@ class TestUntil:
         ],
     )
     def test_covers_its_last_day(self, text: str, end: str) -> None:
-        found = _end_of(text)
+        found = end_of_day(text)
         assert found is not None
         assert found.isoformat() == end
 
@@ -672,3 +681,34 @@ class TestRevisions:
         assert signed["adopted"]["role"] == "committee"
         assert terminal.run("law", "revision", "us-sr-26-2") == 2
         assert "nothing changed since" in terminal.err
+
+
+class TestTierAndDelegation:
+    def test_are_changed_confirmed_given_and_revoked(self, own: tuple[House, Terminal]) -> None:
+        house, terminal = own
+        record = house.submitted(impact={"severity": "serious_injury", "autonomy": "permit", "persons": "none"})
+        made = terminal.json("tier", "change", record.id, "L2", "--reason", "nobody is near when it runs")
+        assert made["state"] == "waits"
+        assert terminal.run("tier", "confirm", made["id"], "--reason", "so it is", "--decline") == 0
+        assert terminal.run("tier", "change", record.id, "L4", "--reason", "beside a school") == 0
+        assert "L3 to L4, done" in terminal.out
+        given = terminal.json(
+            "delegation", "add", "L2", "--until", house.clock.now.date().isoformat(), "--reason", "for today",
+            "--model", "gas-leak", "--site", "plant-07",
+        )  # fmt: skip
+        assert (given["how"], given["models"]) == ("reviewer", ["gas-leak"])
+        assert terminal.run("delegation", "list") == 0
+        assert "by local-dso: gas-leak, plant-07" in terminal.out
+        assert terminal.run("delegation", "revoke", given["id"], "--reason", "over") == 0
+        assert terminal.json("delegation", "list")["delegations"][0]["revoked_by"] == "local-dso"
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (("tier", "change", "x", "L9"), "'L9' is no tier; expected one of L1, L2, L3, L4"),
+            (("delegation", "add", "L3", "--until", "2026-12-31"), "L3 cannot be delegated"),
+        ],
+    )
+    def test_say_what_is_wrong(self, terminal: Terminal, arguments: tuple[str, ...], sentence: str) -> None:
+        assert terminal.run(*arguments) == 2
+        assert sentence in terminal.err

@@ -86,7 +86,7 @@ class TestSubmissions:
         assert ruling.json()["permit"]["until"] == "2026-05-01T00:00:00+00:00"
         again = own_doors.ask("post", f"/v1/submissions/{id}/verdict", Role.DSO, json=said)
         assert again.status_code == 409
-        assert "is approved; it can become vetoed, suspended, retired, not approved" in again.json()["detail"]
+        assert "is approved; it can become examined, vetoed, suspended, retired, not approved" in again.json()["detail"]
 
     def test_come_in_under_any_name_and_as_a_plain_body(self, own_doors: Doors, tmp_path: Path) -> None:
         for number, sent in enumerate(("form", "body")):
@@ -209,3 +209,38 @@ class TestAnything:
 
         answer = doors.ask("get", f"/v1/decisions/{quote(name, safe='')}{what}", Role.DSO)
         assert answer.status_code in (404, 405), (answer.status_code, answer.text)
+
+
+class TestPurposeOfQueries:
+    def test_that_turns_on_people_is_403_and_logged(self, doors: Doors) -> None:
+        before = len(doors.house.service.log.search(kind="refuse", limit=1000).entries)
+        for options in (
+            {"headers": {"X-Mingjing-Purpose": "punishment"}},
+            {"params": {"group_by": "reviewer"}},
+            {"params": {"reviewer": "li"}},
+        ):
+            answer = doors.ask("get", "/v1/decisions", Role.DSO, **options)
+            assert answer.status_code == 403
+        assert doors.ask("get", "/v1/decisions", Role.REVIEWER, params={"subject": "x"}).status_code == 403
+        assert len(doors.house.service.log.search(kind="refuse", limit=1000).entries) == before + 4
+
+    def test_is_kept_with_every_look(self, doors: Doors) -> None:
+        headers = {"X-Mingjing-Purpose": "incident_investigation"}
+        assert doors.ask("get", f"/v1/decisions/{doors.decision}", Role.DSO, headers=headers).status_code == 200
+        newest = doors.house.service.log.search(kind="access", limit=1).entries[0]
+        assert b'"purpose":"incident_investigation"' in (doors.house.service.log.payload(newest.id) or b"")
+
+    def test_a_reviewer_sees_no_pseudonym(self, doors: Doors) -> None:
+        told = {
+            role: doors.ask("get", f"/v1/decisions/{doors.decision}", role).json()["subject"]
+            for role in (Role.DSO, Role.REGULATOR, Role.REVIEWER, Role.COMMITTEE)
+        }
+        assert told[Role.DSO] == told[Role.REGULATOR] is not None
+        assert told[Role.REVIEWER] is told[Role.COMMITTEE] is None
+
+    def test_a_search_about_a_person_is_kept(self, doors: Doors) -> None:
+        pseudonym = doors.house.service.serving.pseudonym_of("w-1")
+        found = doors.ask("get", "/v1/decisions", Role.DSO, params={"subject": pseudonym}).json()["decisions"]
+        assert [line["id"] for line in found] == [doors.decision]
+        newest = doors.house.service.log.search(kind="access", limit=1).entries[0]
+        assert pseudonym.encode() in (doors.house.service.log.payload(newest.id) or b"")

@@ -30,6 +30,7 @@ class Expected:
 
 
 PUBLIC = Expected(public=True)
+DECIDES = frozenset({Role.DSO, Role.COMMITTEE})
 NO_REASON = {"reason": ""}
 NO_SCOPE = {"question": "employment_in_nyc", "applies": False, "reason": ""}
 DECISION = "/v1/decisions/{decision}"
@@ -79,6 +80,18 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("get", "/v1/snapshots/{number}.json"): Expected(READS_SUBMISSIONS),
     ("get", "/v1/snapshots/{number}.pdf"): Expected(READS_SUBMISSIONS),
     ("get", "/v1/snapshots/{number}.xlsx"): Expected(READS_SUBMISSIONS),
+    ("get", "/v1/impact-questions"): PUBLIC,
+    ("post", "/v1/impact-assessment"): Expected(public=True, body={"severity": "injury"}),
+    ("get", "/v1/submissions/{submission}/tier"): Expected(READS_SUBMISSIONS, "submission"),
+    ("post", "/v1/submissions/{submission}/tier"): Expected(DECIDES, "submission", {"tier": "L4", **NO_REASON}),
+    ("post", "/v1/tier-changes/{change}/confirm"): Expected(DECIDES, "change", NO_REASON),
+    ("post", "/v1/tier-changes/{change}/decline"): Expected(DECIDES, "change", NO_REASON),
+    ("get", "/v1/delegations"): Expected(READS_SUBMISSIONS | {Role.REVIEWER}),
+    ("post", "/v1/delegations"): Expected(
+        frozenset({Role.DSO}), body={"tier": "L2", "until": "2026-03-20T00:00:00Z", **NO_REASON}
+    ),
+    ("get", "/v1/delegations/waiting"): Expected(DECIDES | {Role.REVIEWER}),
+    ("post", "/v1/delegations/{delegation}/revoke"): Expected(frozenset({Role.DSO}), "delegation", NO_REASON),
     ("get", "/v1/rulebook/history"): PUBLIC,
     ("get", "/v1/rulebook/diff"): PUBLIC,
     ("get", "/v1/rulebook/revisions"): Expected(READS_SUBMISSIONS),
@@ -152,6 +165,7 @@ def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | 
     """Ask for the object that is there, or for one that is not."""
     there = {"decision": doors.decision, "submission": doors.submission, "job": doors.job, "appeal": doors.appeal}
     there |= {"name": "gas-leak", "revision": doors.revision, "quarter": "2025Q4"}
+    there |= {"delegation": doors.delegation, "change": doors.change}
     model = {"model": "gas-leak", "version": "1", "pack": "us-nyc-ll144", "number": "1"}
     if absent and expected.about:
         there[expected.about] = "gas-leek" if expected.about == "name" else ABSENT
@@ -210,7 +224,8 @@ class TestMatrix:
                     elif absent is not None and what_is_said(present) != what_is_said(absent):
                         wrong.append(("told", *place))
                 elif expected.own or (expected.about and scope == "elsewhere"):
-                    ids = (doors.decision, doors.submission, doors.job, doors.appeal, "gas-leak", "gas-leek", ABSENT)
+                    ids = (doors.decision, doors.submission, doors.job, doors.appeal, doors.delegation)
+                    ids = (*ids, doors.change, "gas-leak", "gas-leek", ABSENT)
                     if present.status_code != 404:
                         wrong.append(("foreign", *place))
                     elif absent is None or what_is_said(present, *ids) != what_is_said(absent, *ids):

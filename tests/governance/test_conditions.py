@@ -102,3 +102,25 @@ class TestConditionFromText:
     def test_a_threshold_that_is_no_number_is_refused(self) -> None:
         with pytest.raises(Malformed):
             read_conditions([condition_from_text("threshold=low")])
+
+
+class TestGroupThresholds:
+    GROUP = {"kind": "group_threshold", "column": "shift", "value": "night", "threshold": 0.3}  # noqa: RUF012
+
+    def test_read_back_and_say_what_they_do(self) -> None:
+        said = read_conditions([self.GROUP, self.GROUP])
+        assert said.as_json() == [self.GROUP]
+        assert said.says()[0].zh == "shift 为 night 时阈值 0.3"
+
+    @pytest.mark.parametrize(
+        ("other", "sentence"),
+        [
+            ({"threshold": 0.4}, "several thresholds where shift is night; agree on one"),
+            ({"column": "sex"}, "groups by sex and shift; a row can be of only one group"),
+            ({"threshold": 1.4}, "is not known or incomplete"),
+            ({"value": ""}, "is not known or incomplete"),
+        ],
+    )
+    def test_that_contradict_are_refused(self, other: dict[str, object], sentence: str) -> None:
+        with pytest.raises(Malformed, match=sentence):
+            read_conditions([self.GROUP, {**self.GROUP, **other}])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +12,28 @@ import pandas as pd
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from audit.deidentify import IdentifierPresent
 from governance.micro_batches import MicroBatches, Request
 from governance.permits import MayNotRun
-from governance.serving import NamedRows, WrongPurpose
+from governance.serving import NamedRows
 from model_registry.mlflow_store import MlflowStore, embedded_store
 from policies.errors import Malformed, Unavailable
-from policies.permitted_use import PurposeRefused
+from policies.permitted_use import PurposeRefused, WrongPurpose
 from policies.roles import NotAllowed, Role
-from tests.governance.factories import OFFICER, PLANT, SENSORS, SITE, House, a_house, rows, someone
+from policies.rulebook import read_rulebook
+from tests.governance.factories import (
+    ENGINEER,
+    OFFICER,
+    PLANT,
+    SENSORS,
+    SITE,
+    WITH_AGE,
+    House,
+    a_house,
+    an_examination,
+    rows,
+    someone,
+)
 
 FRAME = rows(40, seed=9)[list(SENSORS)]
 
@@ -80,6 +95,34 @@ class TestConditions:
         assert not all(before)
         assert all(decision.verdict for decision in after)
         assert house.service.log.trace(after[0].id).threshold == 0.0  # type: ignore[union-attr]
+
+    def test_a_group_has_a_threshold_of_its_own(self, house: House) -> None:
+        plain = house.approved()
+        frame = rows(30, seed=9)[[*SENSORS, "sex"]]
+        scores = [d.score for d in house.decide(X=frame).decisions]
+        house.veto(plain)
+        house.approved([{"kind": "group_threshold", "column": "sex", "value": "f", "threshold": 0.1}], seed=1)
+        decided = house.decide(X=frame)
+        traces = [house.service.log.trace(d.id) for d in decided.decisions]
+        assert [trace.threshold for trace in traces if trace] == [0.1 if sex == "f" else 0.5 for sex in frame.sex]
+        for decision, sex in zip(decided.decisions, frame.sex, strict=True):
+            assert decision.verdict == (decision.score >= (0.1 if sex == "f" else 0.5))
+        assert len(scores) == len(decided)
+
+    def test_who_does_not_say_his_group_gets_the_most_protective_threshold(self, house: House) -> None:
+        house.approved([{"kind": "group_threshold", "column": "sex", "value": "f", "threshold": 0.1}])
+        for frame in (FRAME, FRAME.assign(sex=None)):
+            decided = house.decide(X=frame).decisions
+            assert [d.verdict for d in decided] == [d.score >= 0.1 for d in decided]
+
+    def test_a_group_may_be_of_a_feature(self, house: House) -> None:
+        conditions = [{"kind": "group_threshold", "column": "age", "value": "30", "threshold": 0.9}]
+        house.approved(conditions, features=WITH_AGE)
+        frame = rows(20, seed=9)[list(WITH_AGE)]
+        traces = [house.service.log.trace(d.id) for d in house.decide(X=frame, subjects=range(20)).decisions]
+        assert [trace.threshold for trace in traces if trace] == [0.9 if age == 30 else 0.5 for age in frame.age]
+        of = house.service.serving.pseudonym_of
+        assert [trace.subject for trace in traces if trace] == [of(place) for place in range(20)]
 
     def test_every_alarm_goes_to_a_person(self, house: House) -> None:
         house.approved(conditions=[{"kind": "review_alarms"}])
@@ -336,6 +379,29 @@ class TestSubjects:
         twice = pd.concat([twice, twice[["worker_id"]]], axis=1)
         with pytest.raises(Malformed, match="column 'worker_id' appears 2 times"):
             house.decide(X=twice)
+
+
+class TestIdentifiers:
+    FRAME = rows(2, seed=9)[list(SENSORS)].assign(worker_name=["Zhang Wei", "Li Na"])
+
+    def test_that_should_not_be_there_stop_the_call_and_are_not_kept(self, house: House) -> None:
+        house.approved()
+        with pytest.raises(IdentifierPresent, match="column 'worker_name' identifies a person directly; remove it"):
+            house.decide(X=self.FRAME)
+        newest = house.service.log.search(limit=1).entries[0]
+        said = house.service.log.payload(newest.id) or b""
+        assert newest.kind == "refuse"
+        assert b"worker_name" in said and b"Zhang" not in said
+
+    def test_are_dropped_before_anything_is_scored_where_the_rulebook_says_so(self, tmp_path: Path) -> None:
+        file = tmp_path / "rules.toml"
+        file.write_bytes(read_rulebook().source.replace(b'on_forbidden = "refuse"', b'on_forbidden = "drop"'))
+        with a_house(tmp_path / "house", rulebook=file) as house:
+            examination = replace(an_examination(house.folder / "handed"), rulebook=house.service.rulebook)
+            house.approve(house.service.intake.take_in(examination, by=ENGINEER))
+            decided = house.decide(X=self.FRAME).decisions
+            assert len(decided) == 2
+            assert b"Zhang" not in (house.service.log.payload(decided[0].id) or b"")
 
 
 class TestBesideOthers:

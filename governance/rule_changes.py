@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from audit.database import Database
 from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds_of, new_identifier
 from governance.approvals import FeaturesOf, Publish, Raced, set_stage
+from governance.compliance import require_whole_house
 from governance.permits import Permit, PermitBook, PermitState, bump_epoch
 from governance.reasons import require_reason
 from governance.rejudging import Standing, standing_under
@@ -119,13 +120,14 @@ class RuleChanges:
 
         Raises
         ------
-        NotAllowed
+        NotAllowed, ForTheWholeHouse
         Malformed
             With every fault of the rulebook at once.
         NothingNew
             When it is the one in force, or waits already.
         """
         require(by, Action.PROPOSE_RULES)
+        require_whole_house(by)
         said, book = require_reason(reason), read_rulebook(toml)
         now = self._books.in_force()
         if book.digest in {now.digest, *(waiting.digest for waiting in self._books.proposals())}:
@@ -180,10 +182,11 @@ class RuleChanges:
 
         Raises
         ------
-        NotAllowed, NotFound, NotProposed, Malformed
+        NotAllowed, ForTheWholeHouse, NotFound, NotProposed, Malformed
         """
         if not by.may(Action.PROPOSE_RULES):
             require(by, Action.ADOPT_RULES)
+        require_whole_house(by)
         found, said = self._proposed(revision), require_reason(reason)
         if by.may(Action.PROPOSE_RULES) and by.name != found.proposed_by:
             require(by, Action.ADOPT_RULES)
@@ -204,9 +207,10 @@ class RuleChanges:
 
         Raises
         ------
-        NotAllowed, NotFound, NotProposed, OwnProposal, Outdated, Raced, Malformed
+        NotAllowed, ForTheWholeHouse, NotFound, NotProposed, OwnProposal, Outdated, Raced, Malformed
         """
         require(by, Action.ADOPT_RULES)
+        require_whole_house(by)
         found, said = self._proposed(revision), require_reason(reason)
         if by.name == found.proposed_by:
             raise OwnProposal(by.name)

@@ -81,7 +81,7 @@ def open_doors(house: House) -> Doors:
     at_work = service.book.of_version("gas-leak", "1")
     service.papers.publications.publish(BIAS_AUDIT, at_work, an_audit().as_json(), by=OFFICER)
     toml = service.rulebook.source.replace(b"grace_hours = 24", b"grace_hours = 12")
-    revision = service.rule_changes.propose(toml, by=officer, reason="half a day is enough").id
+    revision = service.rule_changes.propose(toml, by=OFFICER, reason="half a day is enough").id
     until = service.clock() + timedelta(days=30)
     delegation = service.delegations.give(Tier.L1, by=officer, reason="small models", until=until).id
     high = {"severity": "serious_injury", "autonomy": "permit", "persons": "none"}

@@ -95,11 +95,13 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("get", "/v1/rulebook/history"): PUBLIC,
     ("get", "/v1/rulebook/diff"): PUBLIC,
     ("get", "/v1/rulebook/revisions"): Expected(READS_SUBMISSIONS),
-    ("post", "/v1/rulebook/revisions"): Expected(frozenset({Role.DSO}), body={"toml": "", **NO_REASON}),
+    ("post", "/v1/rulebook/revisions"): Expected(frozenset({Role.DSO}), body={"toml": "", **NO_REASON}, whole=True),
     ("get", "/v1/rulebook/revisions/{revision}"): Expected(READS_SUBMISSIONS),
-    ("post", "/v1/rulebook/revisions/{revision}/adopt"): Expected(frozenset({Role.COMMITTEE}), body=NO_REASON),
+    ("post", "/v1/rulebook/revisions/{revision}/adopt"): Expected(
+        frozenset({Role.COMMITTEE}), body=NO_REASON, whole=True
+    ),
     ("post", "/v1/rulebook/revisions/{revision}/decline"): Expected(
-        frozenset({Role.DSO, Role.COMMITTEE}), body=NO_REASON
+        frozenset({Role.DSO, Role.COMMITTEE}), body=NO_REASON, whole=True
     ),
     ("get", "/v1/rulebook/examine-again"): Expected(READS_SUBMISSIONS),
     ("get", "/v1/disclosures"): PUBLIC,

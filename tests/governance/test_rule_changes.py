@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from governance.approvals import Raced, StandsInTheWay, Verdict
+from governance.compliance import ForTheWholeHouse
 from governance.intake import RulesChanged
 from governance.permits import MayNotRun, PermitState
 from governance.rule_changes import Adopted, NothingNew, NotProposed, Outdated, OwnProposal
@@ -248,6 +249,19 @@ class TestAdopt:
         made = proposed(house, DRILL)
         with pytest.raises(Malformed):
             house.service.rule_changes.adopt(made.id, by=COMMITTEE, reason=" ")
+
+
+class TestWholeHouse:
+    def test_an_account_of_one_site_changes_no_rules_of_the_house(self, house: House) -> None:
+        made, changes = proposed(house, DRILL), house.service.rule_changes
+        officer, committee = (someone(role, "far", site="plant-07") for role in (Role.DSO, Role.COMMITTEE))
+        with pytest.raises(ForTheWholeHouse):
+            proposed(house, SHORTER, SHORTER_TOO, by=officer)
+        with pytest.raises(ForTheWholeHouse):
+            changes.adopt(made.id, by=committee, reason=REASON)
+        with pytest.raises(ForTheWholeHouse):
+            changes.decline(made.id, by=committee, reason=REASON)
+        assert house.service.rulebooks.get(made.id).state is RevisionState.PROPOSED
 
 
 class TestDecline:

@@ -198,7 +198,7 @@ def read_declaration(text: str | bytes) -> Declaration:
                 zh=f"submission.toml 不是 UTF-8 编码（第 {error.start} 字节），请另存为 UTF-8",
             )
         ) from error
-    except tomllib.TOMLDecodeError as error:
+    except ValueError as error:  # not TOML, or a number with more digits than Python turns into one
         raise Malformed(
             Sentence(en=f"submission.toml is not valid TOML: {error}", zh=f"submission.toml 不是合法的 TOML：{error}")
         ) from error

@@ -24,10 +24,12 @@ from api.routes import (
     disclosures,
     governing,
     health,
+    hints,
     jobs,
     log,
     models,
     papers,
+    people,
     regulations,
     reports,
     reviews,
@@ -55,11 +57,16 @@ ROUTES = (
     disclosures,
     rules,
     regulations,
+    people,
+    hints,
 )
 
 PROBLEM = "application/problem+json"
 OUR_FAULT = "something broke on our side; it was written down, try again or tell the operator"
 TOO_LARGE = f"the body is larger than {LARGEST_BODY:,} bytes; send it in parts"
+
+RETRY_AFTER = {429: "600", 503: "5"}
+"""Seconds after which trying again may help."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -148,8 +155,8 @@ def _handle_faults(app: FastAPI) -> None:
     @app.exception_handler(Fault)
     async def fault(request: Request, error: Fault) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if status_of(error) == 401 else {}
-        if status_of(error) == 503:
-            headers["Retry-After"] = "5"
+        if status_of(error) in RETRY_AFTER:
+            headers["Retry-After"] = RETRY_AFTER[status_of(error)]
         return JSONResponse(problem(error, language_of(request)), status_of(error), headers, media_type=PROBLEM)
 
     @app.exception_handler(OSError)

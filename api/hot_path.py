@@ -13,9 +13,9 @@ import msgspec
 import numpy as np
 import orjson
 
-from api.identity import NotSignedIn
 from api.invocations import answer_of, status_of_answer
 from api.problems import problem, status_of
+from api.tokens import NotSignedIn
 from api.wiring import Service
 from audit.traced_inference import Decided
 from governance.micro_batches import MicroBatches, Request

@@ -1,45 +1,86 @@
-"""Who asks: accounts with a password, and tokens kept only as digests."""
+"""Who asks: accounts with a password or an identity of the company; all that is done to them is logged."""
 
 from __future__ import annotations
 
-import hashlib
 import secrets
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from argon2 import PasswordHasher
-from argon2.exceptions import VerifyMismatchError
+from argon2.exceptions import Argon2Error, InvalidHashError
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from api.sign_in_limits import SignInLimits
+from api.tokens import (
+    ONCE_LASTS,
+    SESSION,
+    TOKEN_LASTS,
+    NotSignedIn,
+    TokenLine,
+    Tokens,
+    require_note,
+    require_scope,
+    scope_as_json,
+    scope_of,
+    scope_text,
+    session_lasts,
+)
 from audit.database import Database
-from audit.entries import Clock, microseconds_of
+from audit.entries import Clock, TraceSink, microseconds_of, moment_of
 from audit.pseudonym_keys import PseudonymKeys
-from governance.tables import people, tokens
-from policies.errors import Conflict, Fault, Malformed, NotFound, Sentence
+from governance.statements import statement
+from governance.tables import people
+from policies.errors import Conflict, Malformed, NotFound, Refused, Sentence
 from policies.permitted_use import PurposeRules, require_permitted
-from policies.roles import Person, Role
+from policies.roles import Person, Role, Scope, absent
 
-TOKEN_LASTS = timedelta(days=90)
-SESSION_LASTS = timedelta(hours=12)
-ONCE_LASTS = timedelta(hours=1)
-TRIES = 5
-LOCKED_FOR = 60.0
-NAMES_REMEMBERED = 10_000
-"""Names with failed tries that are remembered at most; who tries them all forgets the oldest first."""
+REGULATOR_LASTS = timedelta(days=30)
+"""How long a regulator's account holds that was given no end: an inspection has one."""
+
+SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 1000
+LOCAL_ADMIN = "local-admin"
+"""Who acts when the data folder's owner does it himself."""
+
+MACHINES = frozenset({Role.SERVICE, Role.TESTER})
+"""Accounts that cannot sign in and ask for a token themselves, so that an admin does."""
 
 
-class NotSignedIn(Fault):
-    """No valid token, session or password. Says nothing about which part was wrong."""
+class NotYourToken(Refused):
+    """An admin who could make tokens of deciders could decide in their name."""
+
+    def __init__(self, account: str, role: Role) -> None:
+        super().__init__(
+            Sentence(
+                en=f"{account} is {role.value} and makes tokens in a session of his own; "
+                "an admin makes them for service and tester accounts only",
+                zh=f"{account} 的角色为 {role.value}，令牌须由本人登录后申请；管理员只能为 service、tester 账号申请",
+            )
+        )
+
+
+class OwnAccount(Refused):
+    """Nobody changes or ends the account he acts with."""
 
     def __init__(self) -> None:
         super().__init__(
             Sentence(
-                en="sign in first: the token or password is missing, wrong or expired",
-                zh="请先登录：令牌或密码缺失、错误或已过期",
+                en="this is the account you are signed in with; another admin must change or end it",
+                zh="这是您当前登录的账号，须由其他管理员变更或停用",
+            )
+        )
+
+
+class NeedsSession(Refused):
+    """A token cannot beget tokens: who stole one would outlive its end."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            Sentence(
+                en="this needs a session: sign in with your password (or your company's sign-in) and ask again",
+                zh="此操作须在登录会话中进行：请用密码（或企业统一登录）登录后重试",
             )
         )
 
@@ -53,26 +94,50 @@ class NewAccount:
     token: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """One account as an admin sees it."""
+
+    person: Person
+    until: datetime | None
+    external: bool
+
+    def as_json(self) -> dict[str, object]:
+        """Return the account as JSON values."""
+        scope = self.person.scopes[0] if self.person.scopes else Scope()
+        return {
+            "user": self.person.name,
+            "role": self.person.role.value,
+            "site": self.person.site,
+            "sites": scope_as_json(scope)["sites"],
+            "models": scope_as_json(scope)["models"],
+            "until": self.until.isoformat() if self.until is not None else None,
+            "external": self.external,
+        }
+
+
 class People:
-    """Accounts and their tokens."""
+    """Accounts and what they are signed in with."""
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
-        monotonic: Callable[[], float],
+        log: TraceSink,
         keys: PseudonymKeys,
         purposes: Callable[[], PurposeRules],
     ) -> None:
         self._database = database
         self._clock = clock
-        self._monotonic = monotonic
+        self._log = log
         self._keys = keys
         self._purposes = purposes
+        self._tokens = Tokens(database, clock)
+        self._limits = SignInLimits(database, clock)
         self._hasher = PasswordHasher()
         self._decoy = self._hasher.hash(secrets.token_urlsafe(12))
-        self._failures: dict[str, tuple[int, float]] = {}
-        self._lock = threading.Lock()
+
+    # ── Accounts ──────────────────────────────────────────────────────────────────────────────────
 
     def add(
         self,
@@ -82,46 +147,76 @@ class People:
         site: str | None = None,
         subject: str | None = None,
         purpose: str | None = None,
+        until: datetime | None = None,
+        scope: Scope | None = None,
+        by: str = LOCAL_ADMIN,
     ) -> NewAccount:
         """Make an account with a fresh password and token, both shown only now.
 
         Parameters
         ----------
+        site : str, optional
+            Its site, or a subsidiary that stands for all of its sites.
         subject : str, optional
             The employee's id in the data; kept sealed, so that he finds his decisions when the key changes.
         purpose : str, optional
             Purpose bound to the account's tokens; services get risk intervention by default.
+        until : datetime, optional
+            When the account ends; a regulator's does after 30 days unless told otherwise.
+        scope : Scope, optional
+            Sites and models the account is narrowed to.
 
         Raises
         ------
         Malformed, Conflict, PurposeRefused
         """
-        _require_name(name)
         if role is Role.SERVICE and purpose is None:
             purpose = "risk_intervention"
         if purpose is not None:
             require_permitted(purpose, self._purposes())
         password = secrets.token_urlsafe(12)
-        row = {
-            "name": name,
-            "role": role.value,
-            "site": site,
-            "subject": self._keys.seal(subject) if subject else None,
-            "password_hash": self._hasher.hash(password),
-            "created": microseconds_of(self._clock()),
-        }
-        with self._database.writing() as connection:
-            if connection.execute(select(people.c.name).where(people.c.name == name)).scalar() is not None:
-                raise _taken(name)
-            try:
-                connection.execute(insert(people).values(row))
-            except IntegrityError as taken:
-                raise _taken(name) from taken
-        token = self._new_token(name, "token", TOKEN_LASTS, purpose)
+        ends = self._make(
+            name,
+            role,
+            {
+                "site": site,
+                "subject": self._keys.seal(subject) if subject else None,
+                "password_hash": self._hasher.hash(password),
+            },
+            until=until,
+            scope=scope,
+            by=by,
+        )
+        token = self._tokens.issue(name, "token", self._token_end(ends), purpose=purpose)
         return NewAccount(user=name, password=password, token=token)
+
+    def add_external(self, identity: str, name: str, role: Role, *, site: str | None) -> Person:
+        """Make the account of somebody the company's sign-in knows; it has no password here.
+
+        Raises
+        ------
+        Malformed, Conflict
+            Also when a local account bears the name: an identity is never tied to it by name.
+        """
+        self._make(name, role, {"site": site, "identity": identity}, until=None, scope=None, by=name)
+        return self.person(name)
+
+    def external(self, identity: str) -> Person | None:
+        """Return the account of an identity, None when it has none. Raises NotSignedIn when it was ended."""
+        with self._database.reading() as connection:
+            found = connection.execute(select(people).where(people.c.identity == identity)).first()
+        if found is None:
+            return None
+        if self._row(found.name) is None:
+            raise NotSignedIn()
+        return self._person(found)
 
     def person(self, name: str) -> Person:
         """Return an account by name, for the local operator. Raises NotFound."""
+        return self.account(name).person
+
+    def account(self, name: str) -> Account:
+        """Return an account as an admin sees it. Raises NotFound."""
         found = self._row(name)
         if found is None:
             raise NotFound(
@@ -130,106 +225,328 @@ class People:
                     zh=f"没有账号“{name}”，可用 `mingjing user add` 新建",
                 )
             )
-        return self._person(found)
+        return self._account(found)
+
+    def seen_by(self, name: str, admin: Person) -> Account:
+        """Return an account an admin looks after. Raises NotFound for absent ones and those of other sites alike."""
+        found = self._row(name)
+        if found is None or not admin.sees_site(found.site):
+            raise absent("account", name)
+        return self._account(found)
+
+    def accounts(self) -> tuple[Account, ...]:
+        """Return all accounts that are neither disabled nor over, by name."""
+        wanted = select(people).where(*self._standing()).order_by(people.c.name)
+        with self._database.reading() as connection:
+            return tuple(self._account(row) for row in connection.execute(wanted))
 
     def everyone(self) -> tuple[Person, ...]:
-        """Return all accounts that are not disabled."""
-        with self._database.reading() as connection:
-            rows = connection.execute(select(people).where(people.c.disabled.is_(None)).order_by(people.c.name)).all()
-        return tuple(self._person(row) for row in rows)
+        """Return the persons behind these accounts."""
+        return tuple(account.person for account in self.accounts())
 
-    def by_token(self, token: str) -> Person:
-        """Return who holds this token or session. Raises NotSignedIn."""
-        now = microseconds_of(self._clock())
-        wanted = (
-            select(people, tokens.c.purpose)
-            .join(tokens, tokens.c.person == people.c.name)
-            .where(tokens.c.digest == _digest(token), tokens.c.expires > now, people.c.disabled.is_(None))
-            .where(tokens.c.kind != "once")
-        )
-        with self._database.reading() as connection:
-            found = connection.execute(wanted).first()
-        if found is None:
-            raise NotSignedIn()
-        return replace(self._person(found), purpose=found.purpose)
+    def change(self, name: str, *, by: str = LOCAL_ADMIN, **values: Any) -> Account:
+        """Give an account another role, site, end or scope; whatever it is signed in with ends.
 
-    def sign_in(self, name: str, password: str) -> str:
-        """Return a fresh session for a name and password. Raises NotSignedIn, also while locked."""
-        with self._lock:
-            failures, since = self._failures.get(name, (0, 0.0))
-            locked = failures >= TRIES and self._monotonic() - since < LOCKED_FOR
-        found = None if locked else self._row(name)
-        known = str(found.password_hash) if found is not None else self._decoy
-        try:
-            # A wrong name costs as long as a wrong password.
-            self._hasher.verify(known, password)
-            good = found is not None
-        except VerifyMismatchError:
-            good = False
-        if not good:
-            with self._lock:
-                if len(self._failures) >= NAMES_REMEMBERED:
-                    self._failures.pop(next(iter(self._failures)))
-                self._failures[name] = (failures + 1, self._monotonic() if not locked else since)
-            raise NotSignedIn()
-        self._failures.pop(name, None)
-        return self._new_token(name, "session", SESSION_LASTS, None)
+        Parameters
+        ----------
+        **values
+            Any of `role`, `site`, `until` and `scope`; what is left out stays.
 
-    def once(self, name: str) -> str:
-        """Return a login that works one time."""
-        return self._new_token(name, "once", ONCE_LASTS, None)
+        Raises
+        ------
+        NotFound, Malformed, OwnAccount
+        """
+        known = self.account(name)
+        if name == by:
+            raise OwnAccount()
+        columns: dict[str, object] = {}
+        if "role" in values:
+            columns["role"] = Role(values["role"]).value
+        if "site" in values:
+            columns["site"] = _site(values["site"])
+        if "scope" in values:
+            require_scope(values["scope"] or Scope())
+            columns["scope"] = scope_text(values["scope"])
+        if "until" in values or columns.get("role") == Role.REGULATOR:
+            ends = self._end_of(Role(values.get("role", known.person.role)), values.get("until", known.until))
+            columns["until"] = None if ends is None else microseconds_of(ends)
+        # The grant is in the log before it holds; what held before ends first.
+        self._tokens.end_all(name)
+        self._note(by, "changed", name, columns)
+        if columns:
+            with self._database.writing() as connection:
+                connection.execute(update(people).where(people.c.name == name).values(columns))
+        self._tokens.end_all(name)
+        return self.account(name)
 
-    def redeem(self, once: str) -> str:
-        """Trade a one-time login for a session. Raises NotSignedIn the second time."""
-        now = microseconds_of(self._clock())
-        with self._database.writing() as connection:
-            name = connection.execute(
-                select(tokens.c.person).where(
-                    tokens.c.digest == _digest(once), tokens.c.kind == "once", tokens.c.expires > now
-                )
-            ).scalar()
-            connection.execute(delete(tokens).where(tokens.c.digest == _digest(once), tokens.c.kind == "once"))
-        if name is None:
-            raise NotSignedIn()
-        return self._new_token(str(name), "session", SESSION_LASTS, None)
-
-    def sign_out(self, session: str) -> None:
-        """End a session."""
-        with self._database.writing() as connection:
-            connection.execute(delete(tokens).where(tokens.c.digest == _digest(session)))
-
-    def disable(self, name: str) -> None:
-        """End an account and everything it is signed in with. Raises NotFound."""
+    def disable(self, name: str, by: str = LOCAL_ADMIN) -> None:
+        """End an account and everything it is signed in with. Raises NotFound, OwnAccount."""
         self.person(name)
+        if name == by:
+            raise OwnAccount()
         now = microseconds_of(self._clock())
         with self._database.writing() as connection:
             connection.execute(update(people).where(people.c.name == name).values(disabled=now))
-            connection.execute(delete(tokens).where(tokens.c.person == name))
+        self._tokens.end_all(name)
+        self._note(by, "disabled", name, {})
 
-    def _person(self, row: Row[Any]) -> Person:
-        known = self._keys.opened(row.subject) if row.subject is not None else (None,)
-        earlier = tuple(pseudonym for pseudonym in known[1:] if pseudonym is not None)
-        return Person(name=row.name, role=Role(row.role), site=row.site, subject=known[0], earlier=earlier)
+    # ── Passwords and sessions ────────────────────────────────────────────────────────────────────
+
+    def sign_in(self, name: str, password: str, address: str | None = None) -> str:
+        """Return a fresh session for a name and password.
+
+        Parameters
+        ----------
+        address : str, optional
+            Where the caller sits, as the network says; None counts no address.
+
+        Raises
+        ------
+        NotSignedIn
+            Also while the account is shut after too many tries.
+        TooManyTries
+            When the address is.
+        """
+        is_open = self._limits.begin(name, address)
+        found = self._row(name) if is_open else None
+        if not self._is_password(found, password) or found is None:
+            raise NotSignedIn()
+        self._limits.passed(name, address)
+        return self.begin_session(self._account(found))
+
+    def begin_session(self, account: Account) -> str:
+        """Return a fresh session of somebody whose identity is already proven."""
+        ends = self._clock() + session_lasts(account.person.role)
+        return self._tokens.issue(account.person.name, SESSION, min(filter(None, (ends, account.until))))
+
+    def change_password(self, name: str, old: str, new: str, address: str | None = None) -> None:
+        """Replace one's own password; every other session and token ends. Raises NotSignedIn, Malformed."""
+        if not SHORTEST_PASSWORD <= len(new) <= LONGEST_PASSWORD:
+            raise Malformed(
+                Sentence(
+                    en=f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; found {len(new)}",
+                    zh=f"密码应为 {SHORTEST_PASSWORD} 到 {LONGEST_PASSWORD} 个字符，当前为 {len(new)} 个",
+                )
+            )
+        is_open = self._limits.begin(name, address)
+        found = self._row(name) if is_open else None
+        if not self._is_password(found, old):
+            raise NotSignedIn()
+        self._limits.passed(name, address)
+        self._set_password(name, new, by=name)
+
+    def reset_password(self, name: str, by: str = LOCAL_ADMIN) -> str:
+        """Return a fresh password of a local account, shown once; whatever it is signed in with ends."""
+        if self.account(name).external:
+            raise Refused(
+                Sentence(
+                    en=f"{name} signs in with the company's identity and has no password here",
+                    zh=f"{name} 使用企业统一登录，在此没有密码",
+                )
+            )
+        fresh = secrets.token_urlsafe(12)
+        self._set_password(name, fresh, by=by)
+        return fresh
+
+    def once(self, name: str) -> str:
+        """Return a login that works one time."""
+        return self._tokens.issue(name, "once", self._clock() + ONCE_LASTS)
+
+    def redeem(self, once: str) -> str:
+        """Trade a one-time login for a session. Raises NotSignedIn the second time."""
+        found = self._row(self._tokens.redeem(once))
+        if found is None:
+            raise NotSignedIn()
+        return self.begin_session(self._account(found))
+
+    def sign_out(self, session: str) -> None:
+        """End a session."""
+        self._tokens.end(session)
+
+    # ── Tokens ────────────────────────────────────────────────────────────────────────────────────
+
+    def by_token(self, token: str) -> Person:
+        """Return who holds this token or session, as narrow as it is. Raises NotSignedIn."""
+        found = self._tokens.holder(token)
+        person = self._person(found)
+        narrowed = scope_of(found.token_scope)
+        scopes = person.scopes if narrowed == Scope() else (*person.scopes, narrowed)
+        return replace(person, purpose=found.token_purpose, scopes=scopes)
+
+    def require_session(self, token: str) -> Person:
+        """Return who holds this session. Raises NotSignedIn, NeedsSession for a token."""
+        if self._tokens.holder(token).token_kind != SESSION:
+            raise NeedsSession()
+        return self.by_token(token)
+
+    def new_token(
+        self,
+        name: str,
+        *,
+        scope: Scope | None = None,
+        until: datetime | None = None,
+        note: str = "",
+        by: str = LOCAL_ADMIN,
+    ) -> str:
+        """Return a fresh token of an account, shown once.
+
+        Parameters
+        ----------
+        scope : Scope, optional
+            Purposes, models and sites it is good for; None is as wide as the account.
+        until : datetime, optional
+            Its end, at most 90 days away; never later than the account's.
+        by : str
+            The account itself, or an admin for a service or tester.
+
+        Raises
+        ------
+        NotFound, Malformed, PurposeRefused, NotYourToken
+        """
+        account = self.account(name)
+        if by not in (name, LOCAL_ADMIN) and account.person.role not in MACHINES:
+            raise NotYourToken(name, account.person.role)
+        narrowed, said = scope or Scope(), require_note(note)
+        require_scope(narrowed)
+        for purpose in narrowed.purposes or ():
+            require_permitted(purpose, self._purposes())
+        ends = self._token_end(account.until, until)
+        bound = self._bound(account.person.role, narrowed)
+        self._note(by, "token", name, {**scope_as_json(narrowed), "until": ends.isoformat(), "note": said})
+        return self._tokens.issue(name, "token", ends, purpose=bound, scope=narrowed, note=said)
+
+    def tokens(self, name: str) -> tuple[TokenLine, ...]:
+        """Return what an account is signed in with. Raises NotFound."""
+        self.person(name)
+        return self._tokens.of(name)
+
+    def revoke(self, name: str, identifier: str, by: str = LOCAL_ADMIN) -> None:
+        """End one token or session by the id that lists show. Raises NotFound."""
+        self.person(name)
+        self._tokens.revoke(name, identifier)
+        self._note(by, "revoked", name, {"token": identifier})
+
+    def forget_expired(self) -> int:
+        """Delete tokens and sessions that have ended; return how many that were."""
+        return self._tokens.forget_expired()
+
+    # ── Inside ────────────────────────────────────────────────────────────────────────────────────
+
+    def _make(
+        self,
+        name: str,
+        role: Role,
+        columns: Mapping[str, object],
+        *,
+        until: datetime | None,
+        scope: Scope | None,
+        by: str,
+    ) -> datetime | None:
+        _require_name(name)
+        site = _site(columns.get("site"))
+        require_scope(scope or Scope())
+        ends = self._end_of(role, until)
+        row = {
+            **columns,
+            "name": name,
+            "role": role.value,
+            "site": site,
+            "created": microseconds_of(self._clock()),
+            "until": None if ends is None else microseconds_of(ends),
+            "scope": scope_text(scope),
+        }
+        with self._database.writing() as connection:
+            if connection.execute(select(people.c.name).where(people.c.name == name)).scalar() is not None:
+                raise _taken(name)
+            try:
+                connection.execute(insert(people).values(row))
+            except IntegrityError as taken:
+                raise _taken(name) from taken
+        try:
+            self._note(by, "added", name, {"role": role.value, "site": site, "until": row["until"]})
+        except BaseException:
+            with self._database.writing() as connection:
+                connection.execute(delete(people).where(people.c.name == name))
+            raise
+        return ends
+
+    def _end_of(self, role: Role, until: datetime | None) -> datetime | None:
+        now = self._clock()
+        if until is None:
+            return now + REGULATOR_LASTS if role is Role.REGULATOR else None
+        if until <= now:
+            raise Malformed(
+                Sentence(
+                    en=f"an account cannot end at {until.isoformat()}, which has passed; name a later moment",
+                    zh=f"账号的截止时间 {until.isoformat()} 已过，请填写更晚的时间",
+                )
+            )
+        return until
+
+    def _token_end(self, account_ends: datetime | None, until: datetime | None = None) -> datetime:
+        now = self._clock()
+        latest = min(filter(None, (now + TOKEN_LASTS, account_ends)))
+        if until is None:
+            return latest
+        if not now < until <= latest:
+            raise Malformed(
+                Sentence(
+                    en=f"a token of this account may end after now and by {latest.isoformat()}; "
+                    f"found {until.isoformat()}",
+                    zh=f"该账号的令牌截止时间应晚于当前且不晚于 {latest.isoformat()}，实际为 {until.isoformat()}",
+                )
+            )
+        return until
+
+    def _bound(self, role: Role, scope: Scope) -> str | None:
+        """Return the purpose that holds where a call states none."""
+        if scope.purposes is not None:
+            return scope.purposes[0] if len(scope.purposes) == 1 else None
+        return "risk_intervention" if role is Role.SERVICE else None
+
+    def _set_password(self, name: str, password: str, *, by: str) -> None:
+        self._note(by, "password", name, {})
+        with self._database.writing() as connection:
+            connection.execute(
+                update(people).where(people.c.name == name).values(password_hash=self._hasher.hash(password))
+            )
+        self._tokens.end_all(name)
+
+    def _is_password(self, found: Row[Any] | None, password: str) -> bool:
+        # A wrong name costs as long as a wrong password.
+        known = found.password_hash if found is not None and found.password_hash else self._decoy
+        try:
+            self._hasher.verify(known, password[:LONGEST_PASSWORD])
+        except (Argon2Error, InvalidHashError, UnicodeEncodeError):
+            return False
+        return found is not None and known is not self._decoy and len(password) <= LONGEST_PASSWORD
+
+    def _standing(self) -> tuple[Any, ...]:
+        now = microseconds_of(self._clock())
+        return people.c.disabled.is_(None), people.c.until.is_(None) | (people.c.until > now)
 
     def _row(self, name: str) -> Row[Any] | None:
         with self._database.reading() as connection:
-            return connection.execute(select(people).where(people.c.name == name, people.c.disabled.is_(None))).first()
+            return connection.execute(select(people).where(people.c.name == name, *self._standing())).first()
 
-    def _new_token(self, name: str, kind: str, lasts: timedelta, purpose: str | None) -> str:
-        token = f"mj_{secrets.token_urlsafe(32)}"
-        now = self._clock()
-        with self._database.writing() as connection:
-            connection.execute(
-                insert(tokens).values(
-                    digest=_digest(token),
-                    person=name,
-                    kind=kind,
-                    purpose=purpose,
-                    created=microseconds_of(now),
-                    expires=microseconds_of(now + lasts),
-                )
-            )
-        return token
+    def _person(self, row: Row[Any]) -> Person:
+        known = self._keys.opened(row.subject) if row.subject is not None else (None,)
+        scope = scope_of(row.scope)
+        return Person(
+            name=row.name,
+            role=Role(row.role),
+            site=row.site,
+            subject=known[0],
+            earlier=tuple(pseudonym for pseudonym in known[1:] if pseudonym is not None),
+            scopes=() if scope == Scope() else (scope,),
+        )
+
+    def _account(self, row: Row[Any]) -> Account:
+        until = None if row.until is None else moment_of(row.until)
+        return Account(person=self._person(row), until=until, external=row.identity is not None)
+
+    def _note(self, by: str, what: str, account: str, values: Mapping[str, object]) -> None:
+        self._log.append([statement("account", by=by, body={"what": what, "account": account, **values})])
 
 
 def _require_name(name: str) -> None:
@@ -249,10 +566,19 @@ def _require_name(name: str) -> None:
         )
 
 
+def _site(site: object) -> str | None:
+    if site is None:
+        return None
+    text = str(site)
+    if not 0 < len(text.strip()) == len(text) <= 200 or not text.isprintable() or text.endswith("/"):
+        raise Malformed(
+            Sentence(
+                en="a site has 1 to 200 printable characters, no space around it and no '/' at its end",
+                zh="站点名称应为 1 到 200 个可打印字符，首尾不得有空格，末尾不得为“/”",
+            )
+        )
+    return text
+
+
 def _taken(name: str) -> Conflict:
     return Conflict(Sentence(en=f"there is an account '{name}' already", zh=f"账号“{name}”已存在"))
-
-
-def _digest(token: str) -> str:
-    # A token has 256 random bits, so a plain digest cannot be guessed back.
-    return hashlib.sha256(token.encode()).hexdigest()

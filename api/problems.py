@@ -6,12 +6,14 @@ from typing import Any
 
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
-from api.identity import NotSignedIn
+from api.sign_in_limits import TooManyTries
+from api.tokens import NotSignedIn
 from governance.permits import MayNotRun
 from policies.errors import Conflict, Fault, Malformed, NotFound, Refused, Sentence, Unavailable
 from policies.roles import NotAllowed
 
 STATUS: tuple[tuple[type[Fault], int, str], ...] = (
+    (TooManyTries, 429, "too many tries"),
     (NotSignedIn, 401, "sign in first"),
     (NotAllowed, 403, "not allowed"),
     (Refused, 403, "refused"),

@@ -55,9 +55,12 @@ class Rounds:
         self._watch.look()
         self._service.serving.catch_up()
         self._service.intake.finish_unfinished()
+        self._service.outside.once()
         if self._monotonic() - self._daily >= DAY:
             self._daily = self._monotonic()
             self._recheck()
+            self._service.people.forget_expired()
+            self._service.outside.outbox.forget_old()
             expire(self._service.log, by_model=self._service.retention_by_model())
             self._service.keys.let_go(self._service.log, self._service.clock())
             self._date()

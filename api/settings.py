@@ -3,13 +3,36 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from policies.errors import Malformed, Sentence
+from policies.roles import Role
+
+
+class MessageTo(BaseModel):
+    """Where messages go."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str = Field(repr=False)
+    languages: tuple[Literal["zh", "en"], ...] = Field(default=("zh", "en"), min_length=1)
+    kinds: tuple[str, ...] | None = None
+
+
+class WebhookTo(BaseModel):
+    """Where signed webhooks go."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    url: str
+    secret: str = Field(repr=False)
+    kinds: tuple[str, ...] | None = None
 
 
 class Settings(BaseSettings):
@@ -41,6 +64,22 @@ class Settings(BaseSettings):
         Witnesses asked once an hour while serving, each "ADDRESS KEY"; in the environment a JSON list.
     timestamp_url, timestamp_authority : str, Path or None
         Time-stamping authority (RFC 3161) asked once a day while serving, and the PEM file of its root.
+    public_url : str or None
+        Address under which browsers reach this house; needed for the company's sign-in.
+    oidc_issuer, oidc_client_id, oidc_client_secret : str or None
+        The company's OpenID Connect provider and this house as registered there; None offers local accounts alone.
+    oidc_roles : mapping of str
+        Values of the role claim and the role each stands for; in the environment a JSON object.
+    oidc_role_claim, oidc_name_claim, oidc_site_claim : str
+        Claims that hold role, account name and site; no site claim means every site.
+    notify : tuple of tables
+        Messages: each `{"url", "languages", "kinds"}`, the address as apprise reads it; in the environment a JSON list.
+    webhooks : tuple of tables
+        Signed webhooks: each `{"url", "secret", "kinds"}`; in the environment a JSON list.
+    webhook_allow : tuple of str
+        Networks that are not public and webhooks may reach all the same; in the environment a JSON list.
+    mlflow_webhook_secret : str or None
+        Secret under which MLflow signs its registry webhooks; None takes none in.
     language : str
         Language of the command line and of problems without one: "en" or "zh".
     token : str or None
@@ -65,6 +104,18 @@ class Settings(BaseSettings):
     witnesses: tuple[str, ...] = ()
     timestamp_url: str | None = None
     timestamp_authority: Path | None = None
+    public_url: str | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret: str | None = Field(default=None, repr=False)
+    oidc_roles: Mapping[str, Role] | None = None
+    oidc_role_claim: str = "roles"
+    oidc_name_claim: str = "preferred_username"
+    oidc_site_claim: str | None = None
+    notify: tuple[MessageTo, ...] = ()
+    webhooks: tuple[WebhookTo, ...] = ()
+    webhook_allow: tuple[str, ...] = ()
+    mlflow_webhook_secret: str | None = Field(default=None, repr=False)
     language: str = "en"
 
     @property
@@ -95,9 +146,10 @@ def read_settings(data: Path | None = None) -> Settings:
 
 def _fault(found: ErrorDetails) -> Sentence:
     name = "MINGJING_" + "_".join(str(part) for part in found["loc"]).upper()
+    # What a channel or a provider is set to holds secrets; it is not repeated.
+    shown = "…" if any(word in name for word in ("NOTIFY", "WEBHOOK", "SECRET", "TOKEN")) else repr(found["input"])
     return Sentence(
-        en=f"the setting {name} is {found['input']!r}: {found['msg']}",
-        zh=f"设置项 {name} 的值为 {found['input']!r}：{found['msg']}",
+        en=f"the setting {name} is {shown}: {found['msg']}", zh=f"设置项 {name} 的值为 {shown}：{found['msg']}"
     )
 
 

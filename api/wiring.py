@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from api.company import CompanySignIn, provider_of
 from api.controls import packs_of, signing_of, surroundings_of
 from api.disclosing import Disclosing
 from api.identity import People
 from api.migrations import upgrade
+from api.notifying.outbox import Outbox
+from api.notifying.telling_outside import TellingOutside, channels_of
 from api.papers import Papers
 from api.settings import Settings, keep_libraries_quiet
 from api.telling import Telling
@@ -81,6 +84,8 @@ class Service:
     store: ModelStore
     people: People
     keys: PseudonymKeys
+    company: CompanySignIn | None
+    outside: TellingOutside
     book: SubmissionBook
     permits: PermitBook
     intake: Intake
@@ -204,6 +209,8 @@ def open_service(
     first = read_rulebook(settings.rulebook or BUILT_IN)
     negative_list = list_in_force(settings.data, settings.negative_list)
     packs = packs_of(settings, first)
+    provider = provider_of(settings)
+    channels = channels_of(settings)
     settings.data.mkdir(parents=True, exist_ok=True, mode=0o700)
     source = f"{door}-{os.getpid()}"
     upgrade(settings.database)
@@ -233,7 +240,7 @@ def open_service(
     def publish(model: str, version: str, stage: Stage) -> None:
         store.set_tags(model, version, {"status": stage.value})
 
-    people = People(database, clock, monotonic, keys, purposes)
+    people = People(database, clock, log, keys, purposes)
 
     def in_office(name: str) -> bool:
         if name == f"local-{Role.DSO.value}":
@@ -295,6 +302,8 @@ def open_service(
         store=store,
         people=people,
         keys=keys,
+        company=CompanySignIn(provider, people, clock) if provider is not None else None,
+        outside=TellingOutside(Outbox(database, clock, channels), log, permits, appeals, clock),
         book=book,
         permits=permits,
         intake=intake,

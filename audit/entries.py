@@ -20,7 +20,7 @@ KINDS = frozenset(
         *("decision", "review", "override", "appeal", "answer", "outcome"),
         *("submit", "examine", "approve", "return", "veto", "suspend", "resume", "retire", "publish", "refuse"),
         *("measure", "adopt", "propose", "delegate", "assess"),
-        *("erase", "restrict", "hold", "key", "access"),
+        *("erase", "restrict", "hold", "key", "access", "account"),
         *("clock", "overload", "incident", "restart", "health"),
     )
 )

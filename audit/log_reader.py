@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -19,6 +19,7 @@ from audit.entries import (
 )
 from audit.seal import Context, HeaderForm
 from policies.errors import Malformed, NotFound, Sentence
+from policies.roles import Person
 
 LARGEST_PAGE = 1000
 
@@ -58,7 +59,8 @@ class Wanted:
     """Which entries are asked for. None asks for all; `since` is included, `until` is not.
 
     Several subjects are pseudonyms of one person. `any_flag` asks for entries with one of several flags, `without` for
-    those about which no statement of these kinds has been made.
+    those about which no statement of these kinds has been made. `places` are groups of sites: an entry lies at, or
+    below (`east/plant-07` below `east`), one of every group. `models` are the only models whose entries are found.
     """
 
     model: str | None = None
@@ -72,6 +74,14 @@ class Wanted:
     verdict: bool | None = None
     any_flag: tuple[str, ...] = ()
     without: tuple[str, ...] = ()
+    places: tuple[tuple[str, ...], ...] = ()
+    models: tuple[str, ...] | None = None
+
+    def seen_by(self, person: Person | None) -> Wanted:
+        """Return the same question, narrowed to what this person's scope admits; None narrows nothing."""
+        if person is None:
+            return self
+        return replace(self, places=person.places, models=person.only_models)
 
     def where(self) -> tuple[list[str], list[object]]:
         """Return the conditions and their values."""
@@ -98,6 +108,15 @@ class Wanted:
             places = ", ".join("?" * len(self.without))
             clauses.append(f"NOT EXISTS (SELECT 1 FROM log_entries s WHERE s.about = e.id AND s.kind IN ({places}))")
             values += self.without
+        for group in self.places:
+            # not LIKE: SQLite's takes capitals and small letters for the same
+            below = [f"c.site = ? OR substr(c.site, 1, {len(place) + 1}) = ?" for place in group]
+            clauses.append(f"({' OR '.join(below or ['1 = 0'])})")
+            values += [value for place in group for value in (place, f"{place}/")]
+        if self.models is not None:
+            names = ", ".join("?" * len(self.models)) or "NULL"
+            clauses.append(f"e.model IN (SELECT number FROM log_models WHERE name IN ({names}))")
+            values += self.models
         return clauses, values
 
 
@@ -181,7 +200,7 @@ class LogReader:
         """Return counts and the mean score over all entries that are wanted, from the index alone where it can."""
         clauses, values = wanted.where()
         where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
-        shared = "JOIN log_contexts c ON c.number = e.context" if wanted.version or wanted.site else ""
+        shared = "JOIN log_contexts c ON c.number = e.context" if wanted.version or wanted.site or wanted.places else ""
         row = self._database.rows(
             "SELECT count(*), coalesce(sum(CASE WHEN e.verdict THEN 1 ELSE 0 END), 0), count(e.score), avg(e.score)"
             f" FROM log_entries e {shared} {where}",

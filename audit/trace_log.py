@@ -220,10 +220,15 @@ class TraceLog:
         flag: str | None = None,
         site: str | None = None,
         verdict: bool | None = None,
+        places: tuple[tuple[str, ...], ...] = (),
+        models: tuple[str, ...] | None = None,
         after: str | None = None,
         limit: int = 50,
     ) -> Page:
-        """Return a page of entries, newest first; `after` is `next` of the page before."""
+        """Return a page of entries, newest first; `after` is `next` of the page before.
+
+        `places` and `models` are the scope of whoever asks, see `audit.log_reader.Wanted`.
+        """
         wanted = Wanted(
             model=model,
             version=version,
@@ -234,6 +239,8 @@ class TraceLog:
             flag=flag,
             site=site,
             verdict=verdict,
+            places=places,
+            models=models,
         )
         return self._reader.page(wanted, after, limit)
 

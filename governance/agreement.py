@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from statistics import median
 from typing import Any
@@ -67,19 +67,23 @@ class Agreement:
 
 
 def agreement(
-    log: TraceLog, since: datetime, until: datetime, *, model: str | None = None, site: str | None = None
+    log: TraceLog,
+    since: datetime,
+    until: datetime,
+    *,
+    model: str | None = None,
+    site: str | None = None,
+    seen_by: Person | None = None,
 ) -> Agreement:
     """Return how far people agreed with the decisions made from `since` up to but without `until`.
 
     A word counts for the time of the decision it is about, whenever it was said. Entries whose words were erased are
     counted; their labels are not.
     """
-    scope = Wanted(kind="decision", model=model, site=site, since=since, until=until)
-    asked = Wanted(kind="decision", model=model, site=site, since=since, until=until, any_flag=ASKS_FOR_A_PERSON)
-    open_still = Wanted(
-        kind="decision", model=model, site=site, since=since, until=until, any_flag=ASKS_FOR_A_PERSON, without=SAID
-    )
-    last = _last_words(log, since, until, model, site)
+    scope = Wanted(kind="decision", model=model, site=site, since=since, until=until).seen_by(seen_by)
+    asked = replace(scope, any_flag=ASKS_FOR_A_PERSON)
+    open_still = replace(asked, without=SAID)
+    last = _last_words(log, since, until, model, site, seen_by)
     confirmed = [pair for pair in last if pair[1].kind == "review"]
     overridden = [decision for decision, word in last if word.kind == "override"]
     labels = [labels for _, word in last if len(labels := _labels(log, word)) == len(TRACKS)]
@@ -106,11 +110,11 @@ def agreement(
 
 
 def agreement_by_model(
-    log: TraceLog, since: datetime, until: datetime, *, site: str | None = None
+    log: TraceLog, since: datetime, until: datetime, *, site: str | None = None, seen_by: Person | None = None
 ) -> tuple[Agreement, ...]:
     """Return the figures of every model about whose decisions somebody said something, by name."""
-    named = {decision.model for decision, _ in _last_words(log, since, until, None, site) if decision.model}
-    return tuple(agreement(log, since, until, model=model, site=site) for model in sorted(named))
+    named = {decision.model for decision, _ in _last_words(log, since, until, None, site, seen_by) if decision.model}
+    return tuple(agreement(log, since, until, model=model, site=site, seen_by=seen_by) for model in sorted(named))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,7 +174,7 @@ def over_reliance(log: TraceLog, rules: ReviewRules, since: datetime, until: dat
     words = [
         word
         for kind in SAID
-        for word in log.each(Wanted(kind=kind, since=since, until=until, site=by.site))
+        for word in log.each(Wanted(kind=kind, since=since, until=until).seen_by(by))
         if word.actor is not None
     ]
     total, overrides = Counter(word.actor for word in words), Counter(w.actor for w in words if w.kind == "override")
@@ -192,12 +196,12 @@ def over_reliance(log: TraceLog, rules: ReviewRules, since: datetime, until: dat
 
 
 def _last_words(
-    log: TraceLog, since: datetime, until: datetime, model: str | None, site: str | None
+    log: TraceLog, since: datetime, until: datetime, model: str | None, site: str | None, seen_by: Person | None
 ) -> list[tuple[Entry, Entry]]:
     """Return each decision of the time that somebody judged, with the last word about it."""
     last: dict[str, Entry] = {}
     for kind in SAID:
-        for word in log.each(Wanted(kind=kind, model=model, site=site, since=since)):
+        for word in log.each(Wanted(kind=kind, model=model, site=site, since=since).seen_by(seen_by)):
             known = last.get(word.about or "")
             if word.about is not None and (known is None or word.index > known.index):
                 last[word.about] = word

@@ -14,7 +14,7 @@ from audit.trace_log import TraceLog
 from governance.reviews import SAID, Reviews, require_words
 from governance.statements import statement, words_of
 from policies.errors import Conflict, Malformed, NotFound, Refused, Sentence
-from policies.roles import Action, Person, Role, absent, require, require_site
+from policies.roles import Action, Person, Role, absent, require, require_in_scope
 from policies.rulebook import Rulebook
 from policies.terms import ReviewRules
 
@@ -233,11 +233,8 @@ class Appeals:
             if by.subject is None:
                 return ()
         wanted = Wanted(
-            kind="appeal",
-            site=by.site,
-            subject=by.pseudonyms if own else None,
-            without=("answer",) if only_open else (),
-        )
+            kind="appeal", subject=by.pseudonyms if own else None, without=("answer",) if only_open else ()
+        ).seen_by(by)
         found = [self._read(entry, by) for entry in self._log.each(wanted)]
         if not own:
             found.reverse()  # of two with the same day the older first
@@ -257,11 +254,12 @@ class Appeals:
         model: str | None = None,
         version: str | None = None,
         site: str | None = None,
+        seen_by: Person | None = None,
     ) -> tuple[AppealStatistics, ...]:
         """Return what is published about the requests that came in from `since` up to but without `until`."""
         wanted = Wanted(kind="appeal", model=model, version=version, site=site, since=since, until=until)
         nobody = Person(name="mingjing", role=Role.REGULATOR)
-        found = [self._read(entry, nobody) for entry in self._log.each(wanted)]
+        found = [self._read(entry, nobody) for entry in self._log.each(wanted.seen_by(seen_by))]
         return tuple(_statistics(asks, [request for request in found if request.asks is asks]) for asks in Asks)
 
     @property
@@ -277,7 +275,7 @@ class Appeals:
             raise absent("request", request) from missing
         if entry.kind != "appeal":
             raise absent("request", request)
-        require_site(by, entry.site, "request", request)
+        require_in_scope(by, entry.site, entry.model, "request", request)
         if not by.may(Action.READ_DECISIONS) and entry.subject not in by.pseudonyms:
             raise absent("request", request)
         return entry

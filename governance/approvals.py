@@ -26,7 +26,7 @@ from governance.submissions import SubmissionBook, SubmissionRecord, VerdictReco
 from governance.tables import permits, submissions, verdicts, vetoes
 from policies.declaration import WITHOUT_ARTIFACT
 from policies.errors import Conflict, Fault, Malformed, Refused, Sentence
-from policies.roles import Action, NotAllowed, Person, Role, absent, require, require_site
+from policies.roles import Action, NotAllowed, Person, Role, absent, require, require_in_scope
 from policies.rulebook import Rulebook
 from policies.tiers import Tier
 
@@ -317,12 +317,12 @@ class Approvals:
         """
         if by.may(Action.GIVE_VERDICT):
             record = self._book.get(submission)
-            require_site(by, record.site or None, "submission", submission)
+            require_in_scope(by, record.site or None, record.model, "submission", submission)
             return record, None
         if verdict is Verdict.VETO or not self._delegations.any_for(by):
             raise NotAllowed(by, Action.GIVE_VERDICT)
         record = self._book.get(submission)
-        require_site(by, record.site or None, "submission", submission)
+        require_in_scope(by, record.site or None, record.model, "submission", submission)
         delegation = self._delegations.covering(record, by)
         if delegation is None:
             raise absent("submission", submission)
@@ -501,7 +501,7 @@ class Approvals:
     ) -> Permit:
         require(by, Action.SUSPEND)
         known, _ = self._book.search(model=model, limit=1)
-        if not known or not by.sees_site(known[0].site or None):
+        if not known or not by.sees(known[0].site or None, model):
             raise absent("model", model)
         reason = require_reason(reason)
         held = [p for p in self._permits.permits() if p.model == model and p.state is not PermitState.ENDED]

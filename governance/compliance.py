@@ -206,7 +206,7 @@ class Compliance:
         """
         require(by, Action.READ_SUBMISSIONS)
         packs = self.packs if pack is None else (self.pack(pack),)
-        rows = [row for row in coverage(packs, self.holdings()) if by.sees_site(row.site) or row.model is None]
+        rows = [row for row in coverage(packs, self.holdings()) if by.sees(row.site, row.model) or row.model is None]
         if model is None:
             return tuple(rows)
         return tuple(row for row in rows if row.model is not None and row.model.rpartition(":")[0] == model)
@@ -300,9 +300,9 @@ def state_counts(clauses: Sequence[Mapping[str, Any]]) -> dict[str, int]:
 
 def seen_by(kept: Snapshot, person: Person) -> Snapshot:
     """Return a snapshot without the rows about models outside a person's scope, its clauses summed up again."""
-    if person.site is None:
+    if not person.places and person.only_models is None:
         return kept
-    rows = [row for row in kept.body["rows"] if row["model"] is None or person.sees_site(row["site"])]
+    rows = [row for row in kept.body["rows"] if row["model"] is None or person.sees(row["site"], row["model"])]
     states: dict[tuple[str, str], State] = {}
     for row in rows:
         key = (row["pack"], row["clause"])
@@ -311,7 +311,7 @@ def seen_by(kept: Snapshot, person: Person) -> Snapshot:
         {**clause, "state": states.get((clause["pack"], clause["clause"]), State.NOT_IN_SCOPE).value}
         for clause in kept.body["clauses"]
     ]
-    models = [model for model in kept.body["models"] if person.sees_site(model["site"])]
+    models = [model for model in kept.body["models"] if person.sees(model["site"], model["model"])]
     body = {**kept.body, "rows": rows, "clauses": clauses, "models": models, "only_site": person.site}
     return Snapshot(
         number=kept.number,

@@ -34,7 +34,7 @@ from policies.feature_caps import FeatureCaps, OnExceed
 from policies.impact_matrix import Assessment, assess
 from policies.negative_list import NegativeList, built_in_list
 from policies.permitted_use import PurposeRefused, require_permitted
-from policies.roles import Action, Person, require, require_site
+from policies.roles import Action, Person, require, require_in_scope
 from policies.rulebook import Rulebook
 
 REGISTERING_LASTS = timedelta(minutes=10)
@@ -239,7 +239,7 @@ class Intake:
 
     def _require_welcome(self, submission: Submission, by: Person) -> None:
         declaration = submission.declaration
-        require_site(by, declaration.use.site or None, "site", declaration.use.site)
+        require_in_scope(by, declaration.use.site or None, declaration.model.name, "site", declaration.use.site)
         try:
             require_permitted(declaration.use.purpose, self._rulebook.purposes)
         except PurposeRefused as refused:

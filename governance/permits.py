@@ -18,6 +18,7 @@ from audit.entries import Clock, microseconds_of, moment_of
 from governance.conditions import Conditions, read_conditions
 from governance.tables import UNREGISTERED, epoch, permits, submissions, vetoes
 from policies.errors import Refused, Sentence
+from policies.roles import covers
 from policies.tiers import Tier
 
 logger = logging.getLogger("mingjing.permits")
@@ -77,9 +78,10 @@ class _Book:
 
     def knows(self, model: str, site: str | None) -> bool:
         """Whether a caller of a site may know of the model: it belongs there, or a permit names the site."""
-        if site is None or self.sites.get(model) == site:
+        if site is None or covers(site, self.sites.get(model)):
             return True
-        return any(site in (permit.conditions.sites or ()) for permit in self.by_model.get(model, ()))
+        permitted = (permit.conditions.sites or () for permit in self.by_model.get(model, ()))
+        return any(covers(site, named) for sites in permitted for named in sites)
 
 
 class PermitBook:

@@ -32,7 +32,7 @@ def relabelled_rows(log: TraceLog, model: str, since: datetime, until: datetime,
     require(by, Action.OVERSEE_REVIEWS)
     last: dict[str, Entry] = {}
     for kind in SAID:
-        for word in log.each(Wanted(kind=kind, model=model, since=since, until=until, site=by.site)):
+        for word in log.each(Wanted(kind=kind, model=model, since=since, until=until).seen_by(by)):
             known = last.get(word.about or "")
             if word.about is not None and (known is None or word.index > known.index):
                 last[word.about] = word

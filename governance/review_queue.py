@@ -64,7 +64,7 @@ class ReviewQueue:
         NotAllowed
         """
         require(by, Action.REVIEW)
-        wanted = Wanted(kind="decision", model=model, site=by.site, any_flag=ASKS_FOR_A_PERSON, without=SAID)
+        wanted = Wanted(kind="decision", model=model, any_flag=ASKS_FOR_A_PERSON, without=SAID).seen_by(by)
         tiers = {(permit.model, permit.version): permit.tier for permit in self._permits.permits()}
         found = [self._line(entry, tiers) for entry in self._log.each(wanted)]
         return tuple(sorted(found, key=lambda line: (-line.tier, line.due, line.decision.index))[:limit])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -13,7 +13,7 @@ from audit.trace_log import TraceLog
 from governance.reasons import require_reason
 from governance.statements import read_statement, statement
 from policies.errors import Malformed, NotFound, Sentence, refuse_all
-from policies.roles import Action, Person, absent, require, require_site
+from policies.roles import Action, Person, absent, require, require_in_scope
 
 
 class Judgement(StrEnum):
@@ -92,7 +92,7 @@ class Reviews:
             raise absent("decision", identifier) from missing
         if entry.kind != "decision":
             raise absent("decision", identifier)
-        require_site(by, entry.site, "decision", identifier)
+        require_in_scope(by, entry.site, entry.model, "decision", identifier)
         if by.may(Action.READ_DECISIONS):
             return entry
         if entry.subject is None or entry.subject not in by.pseudonyms:
@@ -152,6 +152,12 @@ class Reviews:
                 )
             ]
         )
+
+    def note_listed(self, entries: Sequence[Entry], by: Person) -> None:
+        """Keep in the log, once for a page, that a person was shown these decisions in a list."""
+        if entries:
+            body = {"decisions": [entry.id for entry in entries], "what": "list", "role": by.role.value}
+            self._log.append([statement("access", by=by.name, body=body, site=by.site)])
 
     def about(self, identifier: str) -> tuple[Review, ...]:
         """Return what people said about a decision, oldest first; answers follow the appeal they answer.

@@ -21,7 +21,7 @@ from explainers.matrix import as_matrix
 from explainers.predictor import Predictor
 from governance.group_thresholds import GroupThreshold, decide_in_groups, thresholds_of
 from governance.models import Models
-from governance.permits import MayNotRun, Permit, PermitBook, unreachable
+from governance.permits import MayNotRun, Permit, PermitBook, PermitState, unknown, unreachable
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
 from model_registry.version import ArtifactAltered, ArtifactGone
@@ -30,7 +30,7 @@ from policies.deidentification import plan_for
 from policies.errors import Fault, Malformed, Sentence, Unavailable, refuse_all
 from policies.feature_caps import caps_for
 from policies.permitted_use import PurposeRefused, WrongPurpose, require_permitted
-from policies.roles import Action, Person, require
+from policies.roles import Action, Person, covers, require
 from policies.rulebook import Rulebook
 
 logger = logging.getLogger("mingjing.serving")
@@ -169,6 +169,8 @@ class Serving:
 
     def _permitted(self, model: str, by: Person) -> tuple[ServedModel, DataPart, tuple[GroupThreshold, ...]]:
         grace = timedelta(hours=self._rulebook().permits.grace_hours)
+        if not by.sees_model(model):
+            raise unknown(model)
         permit, lapsed = self._permits.live(model, grace, by.site)
         loaded = self._of_these_rules(permit)
         age = self._monotonic() - loaded.verified if loaded is not None else float("inf")
@@ -178,9 +180,9 @@ class Serving:
         elif age > VERIFY_EVERY:
             self._verify_beside(permit, grace)
         served = loaded.served
-        here = by.site or served.site
         sites = permit.conditions.sites if permit.conditions.sites is not None else (served.site,)
-        if here not in sites:
+        here = _place_of(by, served.site, sites)
+        if here not in sites or not by.sees_site(here):
             raise MayNotRun(
                 model,
                 Sentence(
@@ -192,6 +194,21 @@ class Serving:
         if lapsed or here != served.site:
             served = replace(served, lapsed=lapsed, site=here)
         return served, loaded.data, permit.conditions.groups
+
+    def recheck(self, model: str) -> bool:
+        """Compare the artifacts of a model's live permits with their digests now; return whether all are unaltered.
+
+        For hints from outside that something changed. What was altered is refused from then on and is an incident.
+        """
+        self._permits.forget()
+        grace, sound = timedelta(hours=self._rulebook().permits.grace_hours), True
+        for permit in self._permits.permits():
+            if permit.model == model and permit.state is PermitState.LIVE:
+                try:
+                    sound = not self._verified(permit, grace)[1] and sound
+                except MayNotRun:
+                    sound = False
+        return sound
 
     def _of_these_rules(self, permit: Permit) -> _Loaded | None:
         """Return the loaded version; under a rulebook that came into force since, with its caps and its digest."""
@@ -219,7 +236,11 @@ class Serving:
     def _purpose(self, stated: str | None, by: Person) -> str:
         if by.purpose is not None and stated is not None and stated != by.purpose:
             raise WrongPurpose(by.purpose, stated)
-        return require_permitted(stated if stated is not None else by.purpose, self._rulebook().purposes)
+        wanted = stated if stated is not None else by.purpose
+        if not by.may_state(wanted):
+            good = sorted({purpose for scope in by.scopes for purpose in scope.purposes or ()})
+            raise WrongPurpose(", ".join(good), wanted or "–")
+        return require_permitted(wanted, self._rulebook().purposes)
 
     def _without_identifiers(self, frame: pd.DataFrame, served: ServedModel, by: Person) -> pd.DataFrame:
         """Drop columns that name a person, or refuse the call, as the rulebook says. Neither is scored or kept.
@@ -363,6 +384,13 @@ class Serving:
             self._log.append([draft])
         except Exception as error:  # noqa: BLE001 - the refusal stands whether or not it could be logged
             logger.error("a refusal could not be logged: %s", type(error).__name__)
+
+
+def _place_of(by: Person, home: str, permitted: Sequence[str]) -> str:
+    """Return where a call comes from: a caller of a whole subsidiary speaks for the site the model is permitted at."""
+    if by.site is None or covers(by.site, home):
+        return home
+    return next((site for site in permitted if covers(by.site, site)), by.site)
 
 
 def _without_context(

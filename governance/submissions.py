@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, delete, false, func, insert, or_, select, text, update
 
 from audit.database import Database
 from audit.entries import microseconds_of, moment_of
@@ -18,7 +18,7 @@ from governance.tables import UNREGISTERED, permits, submissions, verdicts
 from policies.declaration import Declaration, read_declaration
 from policies.errors import Conflict, Sentence
 from policies.impact_matrix import Assessment
-from policies.roles import Action, Person, Role, absent, require, require_site
+from policies.roles import Action, Person, Role, absent, require, require_in_scope
 from policies.tiers import Tier
 
 
@@ -217,7 +217,7 @@ class SubmissionBook:
         """
         require(by, Action.READ_SUBMISSIONS)
         record = self.get(submission)
-        require_site(by, record.site or None, "submission", submission)
+        require_in_scope(by, record.site or None, record.model, "submission", submission)
         return record
 
     def of_version(self, model: str, version: str) -> SubmissionRecord:
@@ -229,9 +229,18 @@ class SubmissionBook:
         return found[0]
 
     def search(
-        self, *, model: str | None = None, stage: Stage | None = None, after: str | None = None, limit: int = 50
+        self,
+        *,
+        model: str | None = None,
+        stage: Stage | None = None,
+        after: str | None = None,
+        limit: int = 50,
+        seen_by: Person | None = None,
     ) -> tuple[tuple[SubmissionRecord, ...], str | None]:
-        """Return records newest first and the cursor that continues, None at the end."""
+        """Return records newest first and the cursor that continues, None at the end.
+
+        With `seen_by`, what lies outside that person's scope is neither returned nor counted: no cursor hints at it.
+        """
         wanted = select(submissions).where(_WHOLE).order_by(submissions.c.id.desc()).limit(limit + 1)
         if model is not None:
             wanted = wanted.where(submissions.c.model == model)
@@ -239,6 +248,8 @@ class SubmissionBook:
             wanted = wanted.where(submissions.c.stage == stage.value)
         if after is not None:
             wanted = wanted.where(submissions.c.id < after)
+        if seen_by is not None:
+            wanted = wanted.where(*_in_scope(seen_by))
         found = self._read(wanted)
         more = found[limit - 1].id if len(found) > limit else None
         return found[:limit], more
@@ -268,6 +279,17 @@ class SubmissionBook:
 
 
 _WHOLE = submissions.c.version != UNREGISTERED
+
+
+def _in_scope(person: Person) -> list[ColumnElement[bool]]:
+    site = submissions.c.site
+    conditions = [
+        or_(false(), *(or_(site == place, func.substr(site, 1, len(place) + 1) == f"{place}/") for place in group))
+        for group in person.places
+    ]
+    if person.only_models is not None:
+        conditions.append(submissions.c.model.in_(person.only_models))
+    return conditions
 
 
 def _require_free(connection: Connection, model: str, site: str) -> None:

@@ -166,7 +166,11 @@ people = Table(
     Column("password_hash", Text),
     Column("created", BigInteger, nullable=False),
     Column("disabled", BigInteger),
+    Column("until", BigInteger),
+    Column("scope", Text),
+    Column("identity", Text),
 )
+Index("people_by_identity", people.c.identity, unique=True)
 
 tokens = Table(
     "tokens",
@@ -177,6 +181,9 @@ tokens = Table(
     Column("purpose", Text),
     Column("created", BigInteger, nullable=False),
     Column("expires", BigInteger, nullable=False),
+    Column("scope", Text),
+    Column("note", Text),
+    Column("used", BigInteger),
 )
 Index("tokens_of_person", tokens.c.person)
 
@@ -247,3 +254,28 @@ def guard_what_is_released(connection: Connection) -> None:
 @event.listens_for(disclosure_documents, "after_create")
 def _guarded(_table: Table, connection: Connection, **_: object) -> None:
     guard_what_is_released(connection)
+
+
+sign_in_tries = Table(
+    "sign_in_tries",
+    metadata,
+    Column("place", Text, primary_key=True),
+    Column("tries", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+)
+Index("sign_in_tries_by_age", sign_in_tries.c.since)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("channel", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("notice", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("tries", Integer, nullable=False),
+    Column("due", BigInteger, nullable=False),
+    Column("error", Text),
+)
+Index("outbox_once", outbox.c.channel, outbox.c.key, unique=True)
+Index("outbox_by_state", outbox.c.state, outbox.c.due)

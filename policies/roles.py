@@ -1,4 +1,4 @@
-"""Who may do what: a plain table of role and action, and the scope of a site."""
+"""Who may do what: a plain table of role and action, and the scope of sites, models and purposes."""
 
 from __future__ import annotations
 
@@ -101,10 +101,53 @@ MAY: dict[Role, frozenset[Action]] = {
 
 
 @dataclass(frozen=True, kw_only=True)
+class Scope:
+    """What an account or a token is narrowed to. None leaves a part as wide as the account is.
+
+    Parameters
+    ----------
+    sites : tuple of str, optional
+        Sites, or subsidiaries that stand for all of their sites.
+    models : tuple of str, optional
+        Registered model names.
+    purposes : tuple of str, optional
+        Purposes that a call may state.
+    """
+
+    sites: tuple[str, ...] | None = None
+    models: tuple[str, ...] | None = None
+    purposes: tuple[str, ...] | None = None
+
+    def admits_site(self, site: str | None) -> bool:
+        """Whether an object of this site is inside."""
+        return self.sites is None or any(covers(place, site) for place in self.sites)
+
+    def admits_model(self, model: str | None) -> bool:
+        """Whether an object of this model is inside; what belongs to no model is not."""
+        return self.models is None or model in self.models
+
+    def admits_purpose(self, purpose: str | None) -> bool:
+        """Whether a call for this purpose is inside."""
+        return self.purposes is None or purpose in self.purposes
+
+
+def covers(place: str, site: str | None) -> bool:
+    """Whether a place is a site, or a subsidiary that the site belongs to: 'east' covers 'east/plant-07'.
+
+    Examples
+    --------
+    >>> covers("east", "east/plant-07"), covers("east", "eastern"), covers("east/plant-07", "east")
+    (True, False, False)
+    """
+    return site is not None and (site == place or site.startswith(f"{place}/"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Person:
     """Who asks. `site` None means every site; `subject` ties an employee to his pseudonym in the data.
 
     `earlier` are the pseudonyms he had before the key changed: decisions of then are found under them.
+    `scopes` narrow further: the account's own, then that of the token he holds. All of them have to admit an object.
     """
 
     name: str
@@ -119,13 +162,40 @@ class Person:
         """Every pseudonym of the person, newest first; none for who is not tied to the data."""
         return () if self.subject is None else (self.subject, *self.earlier)
 
+    scopes: tuple[Scope, ...] = ()
+
     def may(self, action: Action) -> bool:
         """Whether the role allows the action at all, whatever the object."""
         return action in MAY[self.role]
 
     def sees_site(self, site: str | None) -> bool:
         """Whether an object of this site is inside the person's scope."""
-        return self.site is None or self.site == site
+        at_home = self.site is None or covers(self.site, site)
+        return at_home and all(scope.admits_site(site) for scope in self.scopes)
+
+    def sees_model(self, model: str | None) -> bool:
+        """Whether an object of this model is inside the person's scope."""
+        return all(scope.admits_model(model) for scope in self.scopes)
+
+    def sees(self, site: str | None, model: str | None) -> bool:
+        """Whether an object of this site and model is inside the person's scope."""
+        return self.sees_site(site) and self.sees_model(model)
+
+    def may_state(self, purpose: str | None) -> bool:
+        """Whether the person's token is good for a purpose."""
+        return all(scope.admits_purpose(purpose) for scope in self.scopes)
+
+    @property
+    def places(self) -> tuple[tuple[str, ...], ...]:
+        """Groups of places; an object in scope lies in one place of every group. None at all means everywhere."""
+        own = ((self.site,),) if self.site is not None else ()
+        return own + tuple(scope.sites for scope in self.scopes if scope.sites is not None)
+
+    @property
+    def only_models(self) -> tuple[str, ...] | None:
+        """The models the person is narrowed to; None means every model."""
+        narrowed = [set(scope.models) for scope in self.scopes if scope.models is not None]
+        return tuple(sorted(set.intersection(*narrowed))) if narrowed else None
 
 
 class NotAllowed(Refused):
@@ -151,6 +221,12 @@ def require(person: Person, action: Action) -> None:
 def require_site(person: Person, site: str | None, kind: str, identifier: str) -> None:
     """Raise `NotFound` unless the object's site is in the person's scope: foreign looks like absent."""
     if not person.sees_site(site):
+        raise absent(kind, identifier)
+
+
+def require_in_scope(person: Person, site: str | None, model: str | None, kind: str, identifier: str) -> None:
+    """Raise `NotFound` unless the object's site and model are in the person's scope: foreign looks like absent."""
+    if not person.sees(site, model):
         raise absent(kind, identifier)
 
 

@@ -164,9 +164,11 @@ def _search(
         until=moment(until),
         subject=person.pseudonyms if own else _pseudonyms(service, subject),
         flag=flag,
-        site=person.site,
+        places=person.places,
+        models=person.only_models,
         limit=limit,
     )
+    service.reviews.note_listed(page.entries, person)
     found = [service.telling.line(entry) | ({"score": None} if own else {}) for entry in page.entries]
     if as_json:
         show_json({"decisions": found, "next": page.next})

@@ -11,7 +11,7 @@ from api.commands.paper_files import FORMS, TRANSPARENCY, paper, require_form, w
 from api.commands.shared import Acting, Data, Json, acting, opened, out, show_json
 from api.views import VIEWS, require_reader, require_view
 from policies.errors import Malformed, Sentence
-from policies.roles import Action, Role, require, require_site
+from policies.roles import Action, Role, require, require_in_scope
 
 
 def report(
@@ -41,7 +41,7 @@ def report(
         person = acting(service, as_user, Role.DSO if publish else Role.REGULATOR)
         require(person, Action.READ_REPORTS)
         record = service.telling.record_of(model, version)
-        require_site(person, record.site or None, "model", model)
+        require_in_scope(person, record.site or None, record.model, "model", model)
         if kind != TRANSPARENCY:
             target = file or Path(f"{record.model}-{record.version}.{kind}.{language}{FORMS[kind][0]}")
             made, figures = paper(

@@ -99,8 +99,8 @@ def how_far_they_agree(
         require(person, Action.READ_DECISIONS)
         first, last = service.window(moment(since), moment(until))
         found = [
-            agreement(service.log, first, last, site=person.site),
-            *agreement_by_model(service.log, first, last, site=person.site),
+            agreement(service.log, first, last, seen_by=person),
+            *agreement_by_model(service.log, first, last, seen_by=person),
         ]
         leaning = None
         if person.may(Action.OVERSEE_REVIEWS):
@@ -217,7 +217,7 @@ def statistics(
         person = acting(service, as_user, Role.REGULATOR)
         require(person, Action.READ_DECISIONS)
         first, last = service.window(moment(since), moment(until))
-        found = service.appeals.statistics(first, last, site=person.site)
+        found = service.appeals.statistics(first, last, seen_by=person)
     if as_json:
         show_json({"appeals": [figures.as_json() for figures in found]})
         return

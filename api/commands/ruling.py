@@ -144,7 +144,7 @@ def examine_again(data: Data = None, as_user: Acting = None, as_json: Json = Fal
     with opened(data) as service:
         person = acting(service, as_user, Role.DSO)
         require(person, Action.READ_SUBMISSIONS)
-        found = tuple(s for s in service.rule_changes.to_examine_again() if person.sees_site(s.site or None))
+        found = tuple(s for s in service.rule_changes.to_examine_again() if person.sees(s.site or None, s.model))
     if as_json:
         show_json({"permits": _json_of(found)})
         return

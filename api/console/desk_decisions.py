@@ -128,11 +128,14 @@ def _list(
                 subject=person.pseudonyms if own_only else asked["subject"] or None,
                 flag=asked["flag"] or None,
                 verdict={"alarm": True, "quiet": False}.get(asked["verdict"]),
-                site=person.site or asked["site"] or None,
+                site=asked["site"] or None,
+                places=person.places,
+                models=person.only_models,
                 after=request.query_params.get("after"),
                 limit=PAGE,
             )
             entries, more = page_of.entries, page_of.next
+            service.reviews.note_listed(entries, person)
     except Malformed as fault:
         status, faults = 422, fault.faults
     return page(

@@ -57,7 +57,7 @@ def _shown(
     lines = [
         {"permit": permit, "site": site, **_use_of(service, permit)}
         for permit, site in sorted(shown, key=lambda line: line[0].until)
-        if person.sees_site(site or None)
+        if person.sees(site or None, permit.model)
     ]
     return page(
         request,

@@ -10,33 +10,21 @@ from fastapi import APIRouter, Depends, Request, Response
 from api.console.pages import PageRoute, done, page, text_of
 from api.console.sessions import signed_in
 from api.console.signing_in import Posted
-from api.identity import NewAccount
+from api.identity import NewAccount, OwnAccount
 from api.routes.shared import service_of
-from policies.errors import Fault, Malformed, Refused, Sentence
-from policies.roles import Action, Person, Role, require
+from policies.errors import Fault, Malformed, Sentence
+from policies.roles import Action, Person, Role, require, require_site
 
 router = APIRouter(route_class=PageRoute)
 
 Visitor = Annotated[Person, Depends(signed_in)]
 
 
-class OwnAccount(Refused):
-    """Nobody ends the account he is signed in with."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Sentence(
-                en="this is the account you are signed in with; another admin must end it",
-                zh="这是您当前登录的账号，须由其他管理员停用",
-            )
-        )
-
-
 @router.get("/people")
 def people(request: Request, person: Visitor) -> Response:
     """List the accounts."""
     require(person, Action.MANAGE_PEOPLE)
-    return _shown(request)
+    return _shown(request, person)
 
 
 @router.post("/people")
@@ -44,13 +32,18 @@ def add(request: Request, person: Visitor, form: Posted) -> Response:
     """Make an account; its password and token are on this one answer and nowhere else."""
     require(person, Action.MANAGE_PEOPLE)
     given = {name: text_of(form, name, 200) for name in ("name", "role", "site", "subject")}
+    require_site(person, given["site"] or None, "site", given["site"])
     try:
         made = service_of(request).people.add(
-            given["name"], _role(given["role"]), site=given["site"] or None, subject=given["subject"] or None
+            given["name"],
+            _role(given["role"]),
+            site=given["site"] or None,
+            subject=given["subject"] or None,
+            by=person.name,
         )
     except Fault as fault:
-        return _shown(request, 422, faults=fault.faults, given=given)
-    return _shown(request, 201, made=made)
+        return _shown(request, person, 422, faults=fault.faults, given=given)
+    return _shown(request, person, 201, made=made)
 
 
 @router.post("/people/disable")
@@ -58,24 +51,25 @@ def disable(request: Request, person: Visitor, form: Posted) -> Response:
     """End an account and everything it is signed in with; asked twice."""
     require(person, Action.MANAGE_PEOPLE)
     name = text_of(form, "name", 200)
-    known = service_of(request).people.person(name)
+    known = service_of(request).people.seen_by(name, person).person
     if known.name == person.name:
         raise OwnAccount()
     if form.get("step") != "give":
         return page(request, "disable.html", account=known)
-    service_of(request).people.disable(name)
+    service_of(request).people.disable(name, by=person.name)
     return done("/people", "disabled")
 
 
 def _shown(
     request: Request,
+    person: Person,
     status: int = 200,
     *,
     faults: Sequence[Sentence] = (),
     given: Mapping[str, str] | None = None,
     made: NewAccount | None = None,
 ) -> Response:
-    accounts = service_of(request).people.everyone()
+    accounts = [each for each in service_of(request).people.everyone() if person.sees_site(each.site)]
     return page(
         request,
         "people.html",

@@ -165,7 +165,7 @@ def _compared(service: Service, record: SubmissionRecord, figures: ModelFigures)
 
 
 def _seen_by(person: Person, records: tuple[SubmissionRecord, ...]) -> list[SubmissionRecord]:
-    return [record for record in records if person.sees_site(record.site or None)]
+    return [record for record in records if person.sees(record.site or None, record.model)]
 
 
 def _open_verdicts(record: SubmissionRecord) -> tuple[str, ...]:

@@ -19,8 +19,8 @@ from starlette.datastructures import FormData
 
 from api.console.sessions import form_token, keep_form_secret, require_own_form, visitor
 from api.console.wording import knows, name_of, say, stamp
-from api.identity import NotSignedIn
 from api.problems import status_of
+from api.tokens import NotSignedIn
 from policies.errors import Fault, Malformed, Sentence
 from policies.roles import Action, Person, Role
 from reports.charts import Drawing, to_svg

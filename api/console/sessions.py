@@ -14,12 +14,14 @@ from typing import Any
 
 from fastapi import Request, Response
 
-from api.identity import SESSION_LASTS, NotSignedIn
 from api.routes.shared import SESSION, service_of
+from api.tokens import SESSION_LASTS, NotSignedIn
 from policies.errors import Refused, Sentence
 from policies.roles import Person
 
 FORM = "mingjing_form"
+BEGUN = "mingjing_company"
+BEGUN_PATH = "/login/company"
 FIELD = "form_token"
 
 
@@ -85,6 +87,17 @@ def end_session(request: Request, response: Response) -> None:
     if old:
         service_of(request).people.sign_out(old)
     response.delete_cookie(SESSION, path="/", httponly=True, samesite="strict")
+
+
+def keep_begun(request: Request, response: Response, begun: str) -> None:
+    """Let the browser keep a sign-in that is on its way; it comes back from another site, so the cookie is lax."""
+    secure = request.url.scheme == "https"
+    response.set_cookie(BEGUN, begun, max_age=600, path=BEGUN_PATH, httponly=True, samesite="lax", secure=secure)
+
+
+def forget_begun(response: Response) -> None:
+    """Let a sign-in that came back be no use a second time."""
+    response.delete_cookie(BEGUN, path=BEGUN_PATH, httponly=True, samesite="lax")
 
 
 def keep_form_secret(request: Request, response: Response) -> None:

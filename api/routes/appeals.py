@@ -36,7 +36,7 @@ def statistics(service: HouseService, person: Asking, since: Since = None, until
     """Count requests and answers of a time, as they are published."""
     require(person, Action.READ_DECISIONS)
     first, last = service.window(since, until)
-    found = service.appeals.statistics(first, last, site=person.site)
+    found = service.appeals.statistics(first, last, seen_by=person)
     return {
         "since": first.isoformat(),
         "until": last.isoformat(),

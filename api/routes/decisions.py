@@ -60,10 +60,12 @@ def decisions(
         subject=person.pseudonyms if person.role is Role.EMPLOYEE else subject,
         flag=flag,
         verdict=verdict,
-        site=person.site,
+        places=person.places,
+        models=person.only_models,
         after=after,
         limit=limit,
     )
+    service.reviews.note_listed(page.entries, person)
     lines = [service.telling.line(entry) for entry in page.entries]
     if person.role is Role.EMPLOYEE:
         lines = [{**line, "score": None} for line in lines]

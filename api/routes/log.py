@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 
 from api.routes.shared import Asking, HouseService
 from policies.errors import Malformed, NotFound, Sentence
-from policies.roles import Action, absent, require, require_site
+from policies.roles import Action, absent, require, require_in_scope
 
 router = APIRouter(prefix="/v1/log", tags=["log"])
 
@@ -48,7 +48,7 @@ def proof(decision: str, service: HouseService, person: Asking) -> dict[str, obj
         entry = service.log.entry(decision)
     except NotFound as missing:
         raise absent("entry", decision) from missing
-    require_site(person, entry.site, "entry", decision)
+    require_in_scope(person, entry.site, entry.model, "entry", decision)
     head = service.log.latest_checkpoint()
     if head is None or head.size <= entry.index:
         head = service.log.checkpoint()

@@ -15,7 +15,9 @@ router = APIRouter(prefix="/v1/reviews", tags=["reviews"])
 @router.get("/queue")
 def queue(service: HouseService, person: Asking, model: str | None = None, limit: Limit = 50) -> dict[str, object]:
     """List decisions that wait for a person, gravest tier and nearest deadline first."""
-    return {"waiting": [one.as_json() for one in service.review_queue.waiting(person, model=model, limit=limit)]}
+    waiting = service.review_queue.waiting(person, model=model, limit=limit)
+    service.reviews.note_listed([one.decision for one in waiting], person)
+    return {"waiting": [one.as_json() for one in waiting]}
 
 
 @router.get("/agreement")
@@ -26,8 +28,8 @@ def how_far_they_agree(
     require(person, Action.READ_DECISIONS)
     first, last = service.window(since, until)
     return {
-        "all": agreement(service.log, first, last, site=person.site).as_json(),
-        "models": [one.as_json() for one in agreement_by_model(service.log, first, last, site=person.site)],
+        "all": agreement(service.log, first, last, seen_by=person).as_json(),
+        "models": [one.as_json() for one in agreement_by_model(service.log, first, last, seen_by=person)],
     }
 
 

@@ -118,7 +118,7 @@ def examine_again(service: HouseService, person: Asking) -> dict[str, object]:
 
 
 def _seen(standings: tuple[Standing, ...], person: Person) -> list[dict[str, object]]:
-    return [standing.as_json() for standing in standings if person.sees_site(standing.site or None)]
+    return [standing.as_json() for standing in standings if person.sees(standing.site or None, standing.model)]
 
 
 def _public(service: HouseService, digest: str) -> Rulebook:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
 
-from api.identity import NotSignedIn
+from api.tokens import NotSignedIn
 from api.views import require_reader as require_reader
 from api.views import view_of as view_of
 from api.wiring import Service
@@ -24,12 +24,22 @@ def service_of(request: Request) -> Service:
 
 def person_of(request: Request) -> Person:
     """Return who asks, by bearer token or session cookie. Raises NotSignedIn."""
+    return service_of(request).people.by_token(token_of(request))
+
+
+def token_of(request: Request) -> str:
+    """Return the token or session a request was sent with. Raises NotSignedIn when there is none."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer":
         token = request.cookies.get(SESSION, "")
-    if not token:
+    if not token.strip():
         raise NotSignedIn()
-    return service_of(request).people.by_token(token.strip())
+    return token.strip()
+
+
+def address_of(request: Request) -> str | None:
+    """Return where the caller sits, as the network says; behind a proxy of this machine, as that proxy says."""
+    return request.client.host if request.client is not None else None
 
 
 def purpose_of_query(request: Request, stated: Annotated[str | None, Header(alias="X-Mingjing-Purpose")] = None) -> str:

@@ -107,9 +107,8 @@ def submissions(
 ) -> dict[str, object]:
     """List submissions, newest first."""
     require(person, Action.READ_SUBMISSIONS)
-    found, more = service.book.search(model=model, stage=stage, after=after, limit=limit)
-    visible = [record.as_json() for record in found if person.sees_site(record.site or None)]
-    return {"submissions": visible, "next": more}
+    found, more = service.book.search(model=model, stage=stage, after=after, limit=limit, seen_by=person)
+    return {"submissions": [record.as_json() for record in found], "next": more}
 
 
 @router.get("/{submission}")

@@ -45,6 +45,18 @@ class Doors:
     revision: str
     delegation: str
     change: str
+    asked: tuple[str, ...] = ()
+
+    def routes(self) -> set[tuple[str, str]]:
+        """Every method and path the application answers, those it describes to nobody included."""
+        found, waiting = set(), list(self.client.app.routes)  # type: ignore[attr-defined]
+        while waiting:
+            route = waiting.pop()
+            if hasattr(route, "original_router"):
+                waiting += route.original_router.routes
+            elif hasattr(route, "methods"):
+                found |= {(method.lower(), route.path) for method in route.methods - {"HEAD", "OPTIONS"}}
+        return found
 
     def ask(self, method: str, path: str, role: Role | None, scope: str = "everywhere", **options: Any) -> Any:
         """Ask as somebody, or as nobody."""

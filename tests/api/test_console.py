@@ -489,7 +489,7 @@ class TestPeople:
     def test_nobody_ends_his_own(self, house: House) -> None:
         answer = house.person("admin").post("/people/disable", {"name": "admin", "step": "give"}, page="/people")
         assert answer.status_code == 403
-        assert "another admin must end it" in words(answer)
+        assert "another admin must change or end it" in words(answer)
 
     @pytest.mark.parametrize(
         ("form", "sentence"),

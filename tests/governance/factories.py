@@ -244,7 +244,7 @@ def _empty_data() -> Path:
 def a_house(folder: Path, *, store: ModelStore | None = None, **settings: Any) -> Iterator[House]:
     """Open a real service; models are kept in memory unless a store is given."""
     clock = StandingClock()
-    if not settings:
+    if "database_url" not in settings:
         shutil.copytree(_empty_data(), folder / "data")
     service = open_service(
         Settings(data=folder / "data", **settings),

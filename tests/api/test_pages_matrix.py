@@ -1,0 +1,145 @@
+"""Role x page x object over every page of the console: no wrong allow, and foreign cannot be told from absent."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from policies.roles import Role
+from tests.api.doors import ABSENT, SCOPES, Doors
+from tests.api.test_roles_matrix import ADMINS, READS_OWN, READS_SUBMISSIONS
+from tests.governance.factories import SITE
+
+DECIDERS = frozenset({Role.DSO, Role.COMMITTEE})
+ENGINEERS = frozenset({Role.ML_ENGINEER})
+OFFICERS = frozenset({Role.DSO})
+
+
+@dataclass(frozen=True)
+class Page:
+    """Who may open a page or send its form, and what it is about. None: everybody, also without signing in.
+
+    `gone` is how the page answers about what is absent, or foreign.
+    """
+
+    roles: frozenset[Role] | None = None
+    about: str | None = None
+    form: dict[str, str] = field(default_factory=dict)
+    own: bool = False
+    gone: int = 404
+
+
+OPEN = Page()
+NO_REASON = {"reason": ""}
+
+PAGES: dict[tuple[str, str], Page] = {
+    ("get", "/"): OPEN,
+    ("get", "/login"): OPEN,
+    ("post", "/login"): OPEN,
+    ("get", "/login/once"): OPEN,
+    ("post", "/login/once"): OPEN,
+    ("get", "/login/company"): OPEN,
+    ("get", "/login/company/callback"): OPEN,
+    ("post", "/logout"): OPEN,
+    ("get", "/log"): OPEN,
+    ("get", "/reports"): OPEN,
+    ("get", "/reports/{model}/{version}"): OPEN,
+    ("get", "/openapi.json"): OPEN,
+    ("get", "/decisions"): Page(READS_OWN),
+    ("get", "/decisions/{decision}"): Page(READS_OWN, "decision"),
+    ("post", "/decisions/{decision}/appeals"): Page(frozenset({Role.EMPLOYEE}), "decision", NO_REASON),
+    ("post", "/decisions/{decision}/reviews"): Page(frozenset({Role.DSO, Role.REVIEWER}), "decision", NO_REASON),
+    ("get", "/jobs/{job}"): Page(frozenset(Role), "job", own=True),
+    ("post", "/jobs/{job}/cancel"): Page(frozenset(Role), "job", own=True),
+    ("get", "/models"): Page(READS_SUBMISSIONS),
+    ("post", "/models/{name}/{act}"): Page(OFFICERS, "name", {"reason": "it was never suspended"}, gone=422),
+    ("get", "/people"): Page(ADMINS),
+    ("post", "/people"): Page(ADMINS, form={"name": "", "role": "", "site": SITE}),
+    ("post", "/people/disable"): Page(ADMINS, "user"),
+    ("get", "/queue"): Page(DECIDERS),
+    ("get", "/submissions"): Page(READS_SUBMISSIONS),
+    ("get", "/submissions/new"): Page(ENGINEERS),
+    ("post", "/submissions/new"): Page(ENGINEERS),
+    ("get", "/submissions/{submission}"): Page(READS_SUBMISSIONS, "submission"),
+    ("post", "/submissions/{submission}/verdict"): Page(DECIDERS, "submission", {"verdict": "return", "reason": ""}),
+}
+"""Every page. Forms that pass role and scope and then fail for what they lack change nothing."""
+
+
+def open_page(doors: Doors, method: str, path: str, page: Page, role: Role | None, scope: str, absent: bool) -> Any:
+    """Open a page about what is there, or about what is not, with the browser of somebody."""
+    there = {"decision": doors.decision, "submission": doors.submission, "job": doors.job, "name": "gas-leak"}
+    there["user"] = "service-here"
+    if absent and page.about is not None:
+        there[page.about] = {"name": "gas-leek", "user": "nobody-here"}.get(page.about, ABSENT)
+    doors.asked = (*there.values(), ABSENT, "gas-leek", "nobody-here")
+    doors.client.cookies.clear()
+    if role is not None:
+        doors.client.cookies.set("mingjing_session", doors.tokens[role, scope])
+    url = path.format(**there, model="gas-leak", version="1", act="resume")
+    options: dict[str, Any] = {"follow_redirects": False}
+    if method == "post":
+        token = re.search(r'name="form_token" value="([^"]+)"', doors.client.get("/login").text)
+        assert token is not None
+        named = {"name": there["user"]} if page.about == "user" else {}
+        options["data"] = {**page.form, **named, "form_token": token[1]}
+    return doors.client.request(method, url, **options)
+
+
+def what_is_shown(answer: Any, *ids: str) -> Any:
+    """Everything by which two pages can be told apart, without the ids that were sent."""
+    text = re.sub(r'name="form_token" value="[^"]+"', "", answer.text)  # masked anew on every page
+    for id in ids:
+        text = text.replace(id, "X")
+    return answer.status_code, text, sorted(answer.headers.keys() - {"content-length"})
+
+
+class TestTable:
+    def test_says_something_about_every_page(self, doors: Doors) -> None:
+        pages = {route for route in doors.routes() if not route[1].startswith(("/v1", "/v2"))}
+        assert pages == set(PAGES)
+
+
+@pytest.mark.parametrize(("method", "path"), PAGES, ids=lambda part: part)
+class TestPages:
+    def test_who_is_not_signed_in_is_asked_to(self, doors: Doors, method: str, path: str) -> None:
+        page = PAGES[method, path]
+        answer = open_page(doors, method, path, page, None, "", absent=False)
+        if page.roles is not None:
+            assert answer.status_code == 303
+            assert answer.headers["location"].startswith("/login")
+        else:
+            assert answer.status_code < 500
+
+    def test_every_role_at_every_site(self, doors: Doors, method: str, path: str) -> None:
+        page = PAGES[method, path]
+        wrong = []
+        for role in Role if page.roles is not None else ():
+            for scope in SCOPES:
+                present = open_page(doors, method, path, page, role, scope, absent=False)
+                ids = doors.asked
+                gone = open_page(doors, method, path, page, role, scope, absent=True) if page.about else None
+                ids += doors.asked
+                place = (role.value, scope, present.status_code)
+                if present.status_code >= 500:
+                    wrong.append(("broke", *place))
+                elif role not in (page.roles or ()):
+                    if present.status_code != 403:
+                        wrong.append(("allowed", *place))
+                elif page.own or (page.about and scope == "elsewhere"):
+                    if present.status_code != page.gone:
+                        wrong.append(("foreign", *place))
+                    elif gone is None or what_is_shown(present, *ids) != what_is_shown(gone, *ids):
+                        wrong.append(("told apart", *place))
+                elif present.status_code in (401, 403, 404) and (method, path, scope) != (
+                    "post",
+                    "/people",
+                    "elsewhere",
+                ):
+                    wrong.append(("kept out", *place))
+                elif gone is not None and gone.status_code != page.gone:
+                    wrong.append(("absent", *place, gone.status_code))
+        assert wrong == []

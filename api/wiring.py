@@ -55,12 +55,15 @@ from governance.submissions import SubmissionBook, SubmissionRecord
 from governance.tier_changes import TierChanges
 from model_registry.endpoint import Reach
 from model_registry.store import ModelStore
-from policies.errors import Fault, NotFound
+from policies.errors import Fault, Malformed, NotFound, Sentence
 from policies.negative_list import NegativeList
 from policies.permitted_use import PurposeRules
 from policies.roles import Action, Person, Role, require
 from policies.rulebook import BUILT_IN, Rulebook, read_rulebook
 from policies.tiers import Tier
+
+FIRST_YEAR, LAST_YEAR = 1900, 9000
+"""Years that a question may name: days can be added to and taken from them, in every zone."""
 
 
 def system_clock() -> datetime:
@@ -358,8 +361,17 @@ def open_service(
 
 
 def in_utc(moment: datetime | None) -> datetime | None:
-    """Return a moment with its zone; one without is UTC."""
-    return moment if moment is None or moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+    """Return a moment in UTC; one without a zone is. Raises Malformed outside the years one can reckon with."""
+    if moment is None:
+        return None
+    if not FIRST_YEAR <= moment.year <= LAST_YEAR:
+        raise Malformed(
+            Sentence(
+                en=f"{moment.isoformat()} is no moment of the years {FIRST_YEAR} to {LAST_YEAR}",
+                zh=f"{moment.isoformat()} 不在 {FIRST_YEAR} 至 {LAST_YEAR} 年之间",
+            )
+        )
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
 
 
 def own_spool(folder: Path, clock: Clock) -> OfflineSpool:

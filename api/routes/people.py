@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from api.identity import Account, NewAccount
 from api.routes.shared import Asking, HouseService, address_of, token_of
+from api.wiring import in_utc
 from policies.errors import Malformed, Sentence
 from policies.roles import Action, Person, Role, Scope, require, require_site
 
@@ -162,7 +163,7 @@ def add(said: AccountIn, service: HouseService, admin: Admin) -> dict[str, objec
         site=said.site,
         subject=said.subject,
         purpose=said.purpose,
-        until=_in_utc(said.until),
+        until=in_utc(said.until),
         scope=Scope(sites=_parts(said.sites), models=_parts(said.models)),
         by=admin.name,
     )
@@ -185,7 +186,7 @@ def change(user: str, said: ChangeIn, service: HouseService, admin: Admin, known
             Sentence(en="an account has a role; name one, or leave it out", zh="账号必须有角色，请填写或不填")
         )
     if "until" in given:
-        values["until"] = _in_utc(said.until)
+        values["until"] = in_utc(said.until)
     if given & {"sites", "models"}:
         values["scope"] = _narrowed(known, said)
     if "site" in values:
@@ -226,7 +227,7 @@ def revoke_token(user: str, token: str, service: HouseService, admin: Admin, kno
 
 
 def _token(service: HouseService, user: str, said: TokenIn, *, by: str) -> str:
-    return service.people.new_token(user, scope=said.scope(), until=_in_utc(said.until), note=said.note, by=by)
+    return service.people.new_token(user, scope=said.scope(), until=in_utc(said.until), note=said.note, by=by)
 
 
 def _narrowed(known: Account, said: ChangeIn) -> Scope:
@@ -240,9 +241,3 @@ def _narrowed(known: Account, said: ChangeIn) -> Scope:
 
 def _parts(values: list[str] | None) -> tuple[str, ...] | None:
     return None if values is None else tuple(values)
-
-
-def _in_utc(moment: datetime | None) -> datetime | None:
-    if moment is None:
-        return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -6,6 +6,7 @@ import io
 import zipfile
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -244,3 +245,16 @@ class TestPurposeOfQueries:
         assert [line["id"] for line in found] == [doors.decision]
         newest = doors.house.service.log.search(kind="access", limit=1).entries[0]
         assert pseudonym.encode() in (doors.house.service.log.payload(newest.id) or b"")
+
+
+class TestMoments:
+    @pytest.mark.parametrize(
+        "moment", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:59-23:00", "0001-01-01T00:00:00+14:00"]
+    )
+    @pytest.mark.parametrize(
+        "path", ["/v1/decisions?since=", "/v1/appeals/statistics?to=", "/v1/reviews/agreement?from="]
+    )
+    def test_nobody_can_reckon_with_are_malformed(self, doors: Doors, path: str, moment: str) -> None:
+        answer = doors.ask("get", f"{path}{quote(moment)}", Role.DSO)
+        assert answer.status_code == 422
+        assert "is no moment of the years 1900 to 9000" in answer.json()["detail"]

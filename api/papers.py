@@ -25,7 +25,7 @@ from policies.coverage import coverage
 from policies.errors import NotFound, Sentence
 from policies.regulations import Origin
 from policies.revision_table import rule_changes
-from policies.roles import Action, Person, Role, require, require_site
+from policies.roles import Action, Person, Role, require, require_in_scope
 from reports.bias_audit import BiasAudit, bias_audit, bias_audit_csv, bias_audit_from_json, bias_audit_pdf
 from reports.bill_of_materials import bill_of_materials
 from reports.model_card import model_card, model_card_json
@@ -175,7 +175,7 @@ class Papers:
         NotAllowed, NotFound, Malformed
         """
         require(by, Action.DISCLOSE)
-        require_site(by, record.site or None, "model version", f"{record.model}:{record.version}")
+        require_in_scope(by, record.site or None, record.model, "model version", f"{record.model}:{record.version}")
         audit = self.bias_audit(record, words)
         return audit, self.publications.publish(BIAS_AUDIT, record, audit.as_json(), by=by)
 

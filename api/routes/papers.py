@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from api.routes.reports import PUBLIC
 from api.routes.shared import Asking, HouseService, Language
 from governance.submissions import SubmissionRecord
-from policies.roles import Action, Person, absent, require, require_site
+from policies.roles import Action, Person, absent, require, require_in_scope
 
 router = APIRouter(prefix="/v1/reports/{model}/{version}", tags=["reports"])
 
@@ -115,5 +115,5 @@ def _inside(service: HouseService, model: str, version: str, person: Person) -> 
     """Return a version, at work or not, to those who may read submissions at its site."""
     require(person, Action.READ_SUBMISSIONS)
     record = service.book.of_version(model, version)
-    require_site(person, record.site or None, "model version", f"{model}:{version}")
+    require_in_scope(person, record.site or None, record.model, "model version", f"{model}:{version}")
     return record

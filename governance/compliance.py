@@ -56,7 +56,7 @@ class ForTheWholeHouse(Refused):
 
 def require_whole_house(person: Person) -> None:
     """Raise `ForTheWholeHouse` unless the person's scope is every site."""
-    if person.site is not None:
+    if person.places or person.only_models is not None:
         raise ForTheWholeHouse(person)
 
 

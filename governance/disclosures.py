@@ -67,7 +67,7 @@ class OneSiteOnly(Refused):
 def require_discloser(by: Person) -> None:
     """Raise unless this person may prepare and release what speaks for all sites. Raises NotAllowed, OneSiteOnly."""
     require(by, Action.DISCLOSE)
-    if by.site is not None:
+    if by.places or by.only_models is not None:
         raise OneSiteOnly(by)
 
 

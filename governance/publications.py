@@ -11,7 +11,7 @@ from typing import Any
 from audit.trace_log import TraceLog
 from governance.statements import said_in, statement
 from governance.submissions import SubmissionRecord
-from policies.roles import Action, Person, require, require_site
+from policies.roles import Action, Person, require, require_in_scope
 
 BIAS_AUDIT = "bias-audit"
 """Flag of the entries by which a bias audit was published."""
@@ -46,7 +46,7 @@ class Publications:
         NotAllowed, NotFound
         """
         require(by, Action.DISCLOSE)
-        require_site(by, record.site or None, "model version", f"{record.model}:{record.version}")
+        require_in_scope(by, record.site or None, record.model, "model version", f"{record.model}:{record.version}")
         draft = statement(
             "publish",
             by=by.name,

@@ -153,10 +153,11 @@ class Reviews:
             ]
         )
 
-    def note_listed(self, entries: Sequence[Entry], by: Person) -> None:
+    def note_listed(self, entries: Sequence[Entry], by: Person, purpose: str | None = None) -> None:
         """Keep in the log, once for a page, that a person was shown these decisions in a list."""
         if entries:
-            body = {"decisions": [entry.id for entry in entries], "what": "list", "role": by.role.value}
+            shown = [entry.id for entry in entries]
+            body = {"decisions": shown, "what": "list", "role": by.role.value, "purpose": purpose}
             self._log.append([statement("access", by=by.name, body=body, site=by.site)])
 
     def about(self, identifier: str) -> tuple[Review, ...]:

@@ -65,7 +65,8 @@ def decisions(
         after=after,
         limit=limit,
     )
-    service.reviews.note_listed(page.entries, person)
+    if subject is None or person.role is Role.EMPLOYEE:  # a search about a person is in the log already
+        service.reviews.note_listed(page.entries, person, purpose)
     lines = [service.telling.line(entry) for entry in page.entries]
     if person.role is Role.EMPLOYEE:
         lines = [{**line, "score": None} for line in lines]

@@ -48,6 +48,8 @@ PAGES: dict[tuple[str, str], Page] = {
     ("get", "/reports"): OPEN,
     ("get", "/reports/{model}/{version}"): OPEN,
     ("get", "/openapi.json"): OPEN,
+    ("get", "/disclosures"): OPEN,
+    ("get", "/disclosures/{quarter}"): OPEN,
     ("get", "/decisions"): Page(READS_OWN),
     ("get", "/decisions/{decision}"): Page(READS_OWN, "decision"),
     ("post", "/decisions/{decision}/appeals"): Page(frozenset({Role.EMPLOYEE}), "decision", NO_REASON),
@@ -79,7 +81,7 @@ def open_page(doors: Doors, method: str, path: str, page: Page, role: Role | Non
     doors.client.cookies.clear()
     if role is not None:
         doors.client.cookies.set("mingjing_session", doors.tokens[role, scope])
-    url = path.format(**there, model="gas-leak", version="1", act="resume")
+    url = path.format(**there, model="gas-leak", version="1", act="resume", quarter="2025Q4")
     options: dict[str, Any] = {"follow_redirects": False}
     if method == "post":
         token = re.search(r'name="form_token" value="([^"]+)"', doors.client.get("/login").text)

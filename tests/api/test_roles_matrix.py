@@ -88,7 +88,7 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("get", "/v1/scope"): Expected(READS_SUBMISSIONS),
     ("get", "/v1/coverage"): Expected(READS_SUBMISSIONS),
     ("get", "/v1/snapshots"): Expected(READS_SUBMISSIONS),
-    ("post", "/v1/snapshots"): Expected(frozenset({Role.DSO, Role.REGULATOR}), body=NO_REASON),
+    ("post", "/v1/snapshots"): Expected(frozenset({Role.DSO, Role.REGULATOR}), body={"reason": "?"}),
     ("get", "/v1/snapshots/{number}.json"): Expected(READS_SUBMISSIONS),
     ("get", "/v1/snapshots/{number}.pdf"): Expected(READS_SUBMISSIONS),
     ("get", "/v1/snapshots/{number}.xlsx"): Expected(READS_SUBMISSIONS),

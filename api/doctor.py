@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
@@ -62,7 +63,7 @@ def _python(_settings: Settings) -> tuple[bool, str]:
 
 
 def _rooms(_settings: Settings) -> tuple[bool, str]:
-    owners = metadata.packages_distributions()
+    owners = _owners()
     strangers = {room: sorted(set(owners.get(room, [])) - {"mingjing"}) for room in ROOMS}
     shared = {room: names for room, names in strangers.items() if names}
     if shared:
@@ -74,6 +75,12 @@ def _rooms(_settings: Settings) -> tuple[bool, str]:
         said = "; ".join(f"'{room}' is imported from {origin or 'nowhere'}" for room, origin in astray.items())
         return False, f"{said}, expected under {home}; install mingjing in a fresh environment"
     return True, "seven rooms, each ours alone"
+
+
+@cache
+def _owners() -> Mapping[str, list[str]]:
+    """Return which distributions own which package. It does not change while a process runs, and takes a second."""
+    return metadata.packages_distributions()
 
 
 def _origin(room: str) -> Path | None:

@@ -31,7 +31,7 @@ from audit.traced_inference import (
 )
 from audit.verify import verify_bundle
 from governance.appeals import Asks, TooLate
-from governance.reviews import Judgement
+from governance.reviews import TRACKS, Judgement
 from policies.errors import Conflict, Malformed, NotFound, Sentence
 from policies.roles import Action, Person, Role, require
 
@@ -74,27 +74,32 @@ def review(request: Request, decision: str, person: Visitor, form: Posted) -> Re
     service = service_of(request)
     entry = service.reviews.decision(decision, person)
     reason, chosen = text_of(form, "reason"), text_of(form, "judgement")
+    labels = {track: label for track in TRACKS if (label := text_of(form, f"label_{track}", 200))}
     try:
         if chosen not in list(Judgement):
             raise Malformed(Sentence(en="choose to confirm or to override first", zh="请先选择维持或改判"))
-        service.reviews.review(decision, Judgement(chosen), by=person, reason=reason)
+        service.reviews.review(decision, Judgement(chosen), by=person, reason=reason, labels=labels)
     except Malformed as fault:
-        return _shown(request, service, person, entry, 422, faults=fault.faults, given={"reason": reason})
+        given = {"reason": reason, **{f"label_{track}": label for track, label in labels.items()}}
+        return _shown(request, service, person, entry, 422, faults=fault.faults, given=given)
     return done(f"/decisions/{decision}", chosen)
 
 
 @router.post("/decisions/{decision}/appeals")
 def appeal(request: Request, decision: str, person: Visitor, form: Posted) -> Response:
-    """Contest a decision about oneself."""
+    """Ask why a decision about oneself was taken, ask for one by a person, or contest it."""
     require(person, Action.APPEAL)
     service = service_of(request)
     entry = service.reviews.decision(decision, person)
-    reason = text_of(form, "reason")
+    reason, asks = text_of(form, "reason"), text_of(form, "asks") or Asks.APPEAL.value
     try:
-        service.appeals.ask(decision, Asks.APPEAL, by=person, reason=reason)
+        if asks not in list(Asks):
+            raise Malformed(Sentence(en="choose what you ask for first", zh="请先选择申请事项"))
+        service.appeals.ask(decision, Asks(asks), by=person, reason=reason)
     except (Malformed, Conflict, TooLate) as fault:
-        return _shown(request, service, person, entry, 422, faults=fault.faults, given={"reason": reason})
-    return done(f"/decisions/{decision}", "appeal")
+        given = {"reason": reason, "asks": asks}
+        return _shown(request, service, person, entry, 422, faults=fault.faults, given=given)
+    return done(f"/decisions/{decision}", asks)
 
 
 def _find_one(request: Request, service: Service, person: Person, asked: dict[str, str]) -> Response:
@@ -184,6 +189,8 @@ def _shown(
         proof=_proof(service, entry),
         may_review=person.may(Action.REVIEW),
         may_appeal=person.may(Action.APPEAL),
+        asks=tuple(Asks),
+        tracks=TRACKS,
         may_export=person.may(Action.EXPORT_EVIDENCE),
         own_only=own_only,
         **given,

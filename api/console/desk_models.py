@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -13,6 +14,7 @@ from api.console.signing_in import Posted
 from api.routes.shared import service_of
 from api.wiring import Service
 from audit.log_reader import Wanted
+from governance.agreement import agreement_by_model, over_reliance
 from governance.permits import Permit, PermitState
 from policies.errors import Fault, Sentence
 from policies.roles import Action, Person, require
@@ -54,7 +56,9 @@ def _shown(
 ) -> Response:
     held = [permit for permit in service.permits.permits() if permit.state is not PermitState.ENDED]
     shown = [(permit, _site_of(service, permit)) for permit in held]
-    lines = [
+    windowed = service.window(None, None)
+    oversees = person.may(Action.OVERSEE_REVIEWS)
+    lines: list[dict[str, Any]] = [
         {"permit": permit, "site": site, **_use_of(service, permit)}
         for permit, site in sorted(shown, key=lambda line: line[0].until)
         if person.sees(site or None, permit.model)
@@ -66,9 +70,21 @@ def _shown(
         lines=lines,
         now=service.clock(),
         may_switch=person.may(Action.SUSPEND),
+        calendar=_calendar([line["permit"] for line in lines]),
+        agreement=agreement_by_model(service.log, *windowed, site=person.site) if oversees else (),
+        reliance=over_reliance(service.log, service.rulebook.reviews, *windowed, by=person) if oversees else None,
+        again=service.rule_changes.to_examine_again(),
         faults=faults,
         tried=tried,
     )
+
+
+def _calendar(held: list[Permit]) -> list[tuple[datetime, list[Permit]]]:
+    """Return the permits by the month in which they end, the first of that month before them."""
+    months: dict[datetime, list[Permit]] = {}
+    for permit in held:
+        months.setdefault(permit.until.replace(day=1, hour=0, minute=0, second=0, microsecond=0), []).append(permit)
+    return sorted(months.items())
 
 
 def _site_of(service: Service, permit: Permit) -> str:

@@ -8,6 +8,7 @@ from api.console import pictures
 from api.console.pages import PageRoute, language_of, page
 from api.routes.reports import PUBLIC
 from api.routes.shared import service_of
+from audit.anchors import anchors
 from governance.submissions import SubmissionRecord
 from policies.roles import absent
 
@@ -52,4 +53,10 @@ def report(request: Request, model: str, version: str) -> Response:
 def log(request: Request) -> Response:
     """Show the head of the log: what a verifier needs, and nothing about anyone."""
     service = service_of(request)
-    return page(request, "log.html", head=service.telling.log_facts(), keys=service.log.key_chain())
+    return page(
+        request,
+        "log.html",
+        head=service.telling.log_facts(),
+        keys=service.log.key_chain(),
+        anchors=anchors(service.log)[::-1][:20],
+    )

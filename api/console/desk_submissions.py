@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import UploadFile
 
 from api.console import pictures
+from api.console.desk_versions import rates_beside
 from api.console.pages import PageRoute, done, language_of, page, text_of
 from api.console.sessions import signed_in
 from api.console.signing_in import Posted
@@ -154,13 +155,12 @@ def _compared(service: Service, record: SubmissionRecord, figures: ModelFigures)
         for permit in service.permits.permits()
         if permit.model == record.model and permit.state is not PermitState.ENDED and permit.submission != record.id
     ]
-    if not in_use or figures.performance is None:
+    if not in_use:
         return None
     other = service.telling.model_figures(service.book.get(in_use[0].submission))
-    if other.performance is None:
+    rows = rates_beside(figures, other)
+    if not rows:
         return None
-    theirs = other.performance.rates
-    rows = [(name, rate, theirs[name]) for name, rate in figures.performance.rates.items() if name in theirs]
     return {"version": in_use[0].version, "submission": in_use[0].submission, "tier": other.tier, "rows": rows}
 
 

@@ -10,10 +10,14 @@ from api.console import (
     desk_decisions,
     desk_disclosures,
     desk_jobs,
+    desk_keeping,
     desk_models,
     desk_people,
     desk_reports,
+    desk_reviews,
+    desk_rules,
     desk_submissions,
+    desk_versions,
     signing_in,
 )
 from api.console.pages import STATIC
@@ -22,10 +26,14 @@ DESKS = (
     signing_in,
     desk_submissions,
     desk_jobs,
+    desk_versions,
     desk_models,
     desk_decisions,
+    desk_reviews,
     desk_disclosures,
     desk_reports,
+    desk_rules,
+    desk_keeping,
     desk_people,
 )
 """Where the pages of the console are, one file per desk."""

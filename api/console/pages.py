@@ -37,7 +37,7 @@ HOME: Mapping[Role, str] = {
     Role.COMMITTEE: "/queue",
     Role.ML_ENGINEER: "/submissions",
     Role.REGULATOR: "/decisions",
-    Role.REVIEWER: "/decisions?verdict=alarm",
+    Role.REVIEWER: "/inbox",
     Role.EMPLOYEE: "/decisions",
     Role.ADMIN: "/people",
 }
@@ -46,11 +46,18 @@ HOME: Mapping[Role, str] = {
 DESKS: tuple[tuple[str, str, Action | None], ...] = (
     ("queue", "/queue", Action.GIVE_VERDICT),
     ("submissions", "/submissions", Action.READ_SUBMISSIONS),
+    ("inbox", "/inbox", Action.REVIEW),
     ("models", "/models", Action.READ_SUBMISSIONS),
     ("decisions", "/decisions", Action.READ_DECISIONS),
+    ("requests", "/requests", Action.READ_DECISIONS),
     ("own", "/decisions", Action.READ_OWN_DECISIONS),
+    ("asked", "/requests", Action.READ_OWN_DECISIONS),
     ("people", "/people", Action.MANAGE_PEOPLE),
+    ("keeping", "/keeping", Action.HOLD),
+    ("keeping", "/keeping", Action.MANAGE_PEOPLE),
+    ("health", "/health", Action.MANAGE_PEOPLE),
     ("reports", "/reports", None),
+    ("rules", "/rules", None),
     ("log", "/log", None),
 )
 """Navigation: name, address, and what a person must be allowed to do to see it."""

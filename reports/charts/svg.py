@@ -75,4 +75,4 @@ def _number(value: float) -> str:
 
 
 def _text(text: str) -> str:
-    return escape(visible(text))
+    return escape(visible(text), {'"': "&quot;"})

@@ -127,6 +127,9 @@ def addresses_of_forms(house: House) -> list[str]:
         "name": house.sound.model,
         "act": "suspend",
         "job": ABSENT,
+        "asked": ABSENT,
+        "revision": ABSENT,
+        "hold": ABSENT,
     }
     routes = [route for desk in DESKS for route in desk.router.routes if isinstance(route, PageRoute)]
     return [route.path.format(**named) for route in routes if "POST" in route.methods]
@@ -134,7 +137,7 @@ def addresses_of_forms(house: House) -> list[str]:
 
 class TestForms:
     def test_there_are_as_many_as_the_desks_have(self, house: House) -> None:
-        assert len(addresses_of_forms(house)) == 11
+        assert len(addresses_of_forms(house)) == 16
 
     def test_no_two_pages_carry_the_same_token_and_every_one_is_good(self, house: House) -> None:
         browser = Browser(house.url)
@@ -211,15 +214,26 @@ class TestLanguage:
         regulator.get("/reports?lang=en")
 
 
-EVERYTHING = ("/queue", "/submissions", "/submissions/new", "/models", "/decisions", "/people")
+EVERYTHING = (
+    "/queue",
+    "/inbox",
+    "/submissions",
+    "/submissions/new",
+    "/models",
+    "/decisions",
+    "/requests",
+    "/keeping",
+    "/people",
+    "/health",
+)
 OPEN = {
-    "mei": {"/queue", "/submissions", "/models", "/decisions"},
-    "committee": {"/queue", "/submissions", "/models", "/decisions"},
+    "mei": {"/queue", "/inbox", "/submissions", "/models", "/decisions", "/requests", "/keeping"},
+    "committee": {"/queue", "/submissions", "/models", "/decisions", "/requests"},
     "lin": {"/submissions", "/submissions/new", "/models"},
-    "zhao": {"/decisions"},
-    "qian": {"/submissions", "/models", "/decisions"},
-    "worker": {"/decisions"},
-    "admin": {"/people"},
+    "zhao": {"/inbox", "/decisions", "/requests"},
+    "qian": {"/submissions", "/models", "/decisions", "/requests", "/keeping"},
+    "worker": {"/decisions", "/requests"},
+    "admin": {"/people", "/keeping", "/health"},
 }
 
 
@@ -238,7 +252,7 @@ class TestRoles:
     def test_navigation_offers_what_is_open(self, house: House) -> None:
         browser = house.person("zhao")
         nav = browser.get("/decisions?verdict=alarm").text.split("<nav", 1)[1].split("</nav>", 1)[0]
-        assert re.findall(r'href="([^"]+)"', nav) == ["/decisions", "/reports", "/log"]
+        assert re.findall(r'href="([^"]+)"', nav) == ["/inbox", "/decisions", "/requests", "/reports", "/rules", "/log"]
 
     def test_another_site_looks_as_if_it_were_absent(self, house: House) -> None:
         foreign = house.person("elsewhere")
@@ -581,3 +595,73 @@ class TestHostileNames:
         said = words(officer.get(f"/submissions/{house.hostile.id}"))
         assert SCRIPT in said
         assert IMAGE in said
+
+
+NEXT_EDITION = ('version = "', 'version = "next-')
+
+
+class TestRules:
+    def test_anyone_reads_what_is_in_force(self, house: House) -> None:
+        said = words(httpx.get(f"{house.url}/rules"))
+        assert house.service.rulebook.digest in said
+        assert "Propose" not in said
+
+    def test_an_officer_proposes_and_the_committee_decides(self, house: House, officer: Browser) -> None:
+        text = house.service.rulebook.source.decode().replace(*NEXT_EDITION, 1).replace("days = 190", "days = 200", 1)
+        files = {"file": ("rulebook.toml", text.encode(), "application/toml")}
+        made = officer.post("/rules", {"reason": "Inquiries take longer. " + SCRIPT}, page="/rules", files=files)
+        address = made.headers["location"].partition("?")[0]
+        shown = officer.get(address)
+        assert "190" in words(shown) and "200" in words(shown)
+        assert SCRIPT not in shown.text
+        assert "/adopt" not in shown.text
+        refused = officer.post(f"{address}/adopt", {"reason": "I want it"}, page=address)
+        assert refused.status_code in (403, 422)
+        committee = house.person("committee")
+        declined = committee.post(f"{address}/decline", {"reason": "Not yet."}, page=address)
+        assert declined.headers["location"].startswith(address)
+        assert "Declined" in words(committee.get(address))
+        assert house.person("lin").get("/rules").status_code == 200
+
+    def test_a_rulebook_that_is_none_is_refused_whole(self, officer: Browser) -> None:
+        files = {"file": ("x.toml", b"[", "application/toml")}
+        answer = officer.post("/rules", {"reason": "looks good"}, page="/rules", files=files)
+        assert answer.status_code == 422
+        assert 'role="alert"' in answer.text
+
+
+class TestKeeping:
+    def test_a_hold_is_placed_and_lifted(self, house: House, regulator: Browser) -> None:
+        data = {"since": "2026-01-01", "until": "2026-02-01", "reason": f"Inquiry 17 {IMAGE}"}
+        placed = regulator.post("/keeping", data, page="/keeping")
+        assert placed.headers["location"] == "/keeping?done=held"
+        page = regulator.get("/keeping")
+        assert IMAGE not in page.text and "Inquiry 17" in words(page)
+        lift = re.search(r'action="(/keeping/[^"]+/lift)"', page.text)
+        assert lift is not None
+        assert regulator.post(lift.group(1), {"reason": ""}, page="/keeping").status_code == 422
+        assert regulator.post(lift.group(1), {"reason": "closed"}, page="/keeping").status_code == 303
+        assert "Inquiry 17" not in words(regulator.get("/keeping"))
+
+    def test_days_that_are_none_are_one_sentence(self, regulator: Browser) -> None:
+        data = {"since": "soon", "until": "2026-02-01", "reason": "Inquiry"}
+        answer = regulator.post("/keeping", data, page="/keeping")
+        assert (answer.status_code, "'soon' is not a day" in words(answer)) == (422, True)
+
+    def test_an_admin_sees_holds_and_places_none(self, house: House) -> None:
+        admin = house.person("admin")
+        assert '<form method="post" action="/keeping"' not in admin.get("/keeping").text
+        assert admin.post("/keeping", {"reason": "x" * 9}, page="/people").status_code == 403
+
+
+class TestVersions:
+    def test_two_versions_stand_side_by_side(self, house: House, officer: Browser) -> None:
+        listed = words(officer.get(f"/models/{house.sound.model}/versions"))
+        assert "version 1" in listed and "version 2" in listed
+        beside = words(officer.get(f"/models/{house.sound.model}/compare?a=1&b=2"))
+        assert "Version 1 beside version 2" in beside
+        assert "Leakage" in beside
+
+    def test_what_is_not_there_is_not_there(self, house: House, officer: Browser) -> None:
+        assert officer.get(f"/models/{house.sound.model}/compare?a=1&b=77").status_code == 404
+        assert officer.get("/models/nothing/versions").status_code == 404

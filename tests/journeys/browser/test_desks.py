@@ -105,18 +105,29 @@ class TestRegulator:
 class TestReviewer:
     def test_overrides_by_keyboard_alone(self, desk: Desk, house: House) -> None:
         page = desk.sign_in("zhao")
-        expect(page.locator("h1")).to_have_text("Decisions")
+        expect(page.locator("h1")).to_have_text("What waits for a person")
         page.locator(f".list a[href='/decisions/{house.alarm}']").focus()
         page.keyboard.press("Enter")
         page.wait_for_url(f"**/decisions/{house.alarm}")
         page.locator("[name=judgement]").first.focus()
         page.keyboard.press("ArrowDown")
-        page.keyboard.press("Tab")
+        for _ in range(5):  # past the ready-made reasons
+            page.keyboard.press("Tab")
         page.keyboard.type("The surgeon's note gives two weeks.")
-        page.keyboard.press("Tab")
+        for _ in range(2):
+            page.keyboard.press("Tab")
         page.keyboard.press("Enter")
         expect(page.locator("[role=status]")).to_contain_text("the decision itself stays as it was")
         expect(page.locator(".acts")).to_contain_text("The surgeon's note gives two weeks.")
+
+    def test_confirms_with_a_reason_in_two_keystrokes(self, desk: Desk, house: House) -> None:
+        page = desk.sign_in("zhao")
+        page = desk.go(f"/decisions/{house.quiet}")
+        expect(page.locator("[data-keys]")).to_be_visible()
+        page.keyboard.press("c")
+        page.keyboard.press("1")
+        expect(page.locator("[role=status]")).to_contain_text("Your confirmation is in the log.")
+        expect(page.locator(".acts")).to_contain_text("Checked against the readings on site.")
 
     def test_skip_link_is_the_first_stop_and_leads_to_the_content(self, desk: Desk) -> None:
         page = desk.sign_in("zhao")
@@ -135,9 +146,33 @@ class TestEmployee:
         expect(page.locator("#because-h")).to_have_text("最主要的因素")
         assert page.evaluate("parseFloat(getComputedStyle(document.body).fontSize)") >= 18
         page.fill("#reason", "我两周后就回到了岗位。")
-        page.click("button:has-text('提交申诉')")
+        page.click("button:has-text('提交')")
         expect(page.locator("[role=status]")).to_contain_text("申诉已收到")
         expect(page.locator(".acts")).to_contain_text("我两周后就回到了岗位。")
+
+    def test_is_answered_by_somebody_else_and_reads_it(self, chromium: Browser, desk: Desk, house: House) -> None:
+        page = desk.sign_in("worker")
+        page.click(".list tbody tr:last-child a")
+        page.check("[value=explanation]")
+        page.fill("#reason", "Why was I flagged?")
+        page.click("button:has-text('Send')")
+        expect(page.locator("[role=status]")).to_contain_text("A person will explain the decision to you.")
+
+        officer = Desk(chromium, house, size={"width": 1280, "height": 800}, lang="en", scheme="light")
+        other = officer.sign_in("mei")
+        other.click("nav >> text=Requests")
+        other.locator("tr", has_text="Explain the decision").locator("a").click()
+        expect(other.locator("blockquote")).to_have_text("Why was I flagged?")
+        other.check("[value=explained]")
+        other.fill("#reason", "Being taken to hospital weighed most.")
+        other.click("button:has-text('Send the answer')")
+        expect(other.locator("[role=status]")).to_contain_text("Your answer is in the log")
+        officer.context.close()
+        assert officer.complaints == []
+
+        page.click("nav >> text=My requests")
+        page.locator("tr", has_text="explained").locator("a").click()
+        expect(page.locator("main")).to_contain_text("Being taken to hospital weighed most.")
 
 
 class TestAdmin:

@@ -73,7 +73,7 @@ LOOK = """() => {
 
 def pages_of(house: House) -> dict[str, tuple[str, ...]]:
     return {
-        "": ("/login", "/login/once?token=x", "/reports", f"/reports/{house.sound.model}/1", "/log"),
+        "": ("/login", "/login/once?token=x", "/reports", f"/reports/{house.sound.model}/1", "/log", "/rules"),
         "mei": (
             "/queue",
             "/submissions",
@@ -81,12 +81,15 @@ def pages_of(house: House) -> dict[str, tuple[str, ...]]:
             f"/submissions/{house.sound.id}?done=approve",
             f"/submissions/{house.hostile.id}",
             "/models",
+            f"/models/{house.sound.model}/versions",
+            f"/models/{house.sound.model}/compare?a=1&b=2",
+            "/keeping",
         ),
         "qian": ("/decisions", f"/decisions/{house.alarm}", f"/decisions/{house.hostile_decision}"),
-        "zhao": (f"/decisions/{house.quiet}",),
-        "worker": ("/decisions", f"/decisions/{house.employee_decision}"),
+        "zhao": ("/inbox", "/requests", f"/decisions/{house.quiet}"),
+        "worker": ("/requests", "/decisions", f"/decisions/{house.employee_decision}"),
         "lin": ("/submissions", "/submissions/new"),
-        "admin": ("/people",),
+        "admin": ("/people", "/health"),
     }
 
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 from sqlalchemy.pool import QueuePool
 
 from audit.guards import guards
@@ -99,11 +99,16 @@ class Database:
             When the database does not answer.
         """
         spoken = statement if self.dialect == "sqlite" else _with_percent(statement)
+        dbapi: Any = self.engine.dialect.loaded_dbapi
         try:
             with self.engine.connect() as connection:
-                return [tuple(row) for row in connection.exec_driver_sql(spoken, values)]
-        except OperationalError as wrong:
-            raise DatabaseAway(str(wrong.orig)) from wrong
+                cursor = connection.connection.cursor()  # rows come as they are: a recheck reads millions
+                cursor.execute(spoken, values)
+                return list(cursor.fetchall())
+        except (OperationalError, dbapi.OperationalError) as wrong:
+            raise DatabaseAway(str(getattr(wrong, "orig", wrong))) from wrong
+        except dbapi.Error as wrong:
+            raise DatabaseError(spoken, values, wrong) from wrong
 
     def writer(self) -> Writer:
         """Return a connection of its own for the log's hot path."""

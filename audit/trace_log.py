@@ -23,6 +23,7 @@ from audit.entries import (
     moment_of,
 )
 from audit.evidence import Bundled, bundle_of
+from audit.findings import Findings, LogTampered
 from audit.group_commit import GroupCommit
 from audit.head_memory import HeadMemory
 from audit.key_chain import chain_of, key_of_chain
@@ -32,7 +33,7 @@ from audit.log_writer import Batch, LogStopped, LogWriter, OutOfOrder
 from audit.merkle import Frontier, consistency_proof, inclusion_proof
 from audit.payload_keys import KeyRing, Wrapping
 from audit.payload_store import Opened, PayloadStore
-from audit.recheck import Findings, LogTampered, Recheck
+from audit.recheck import Recheck
 from audit.retention import Retention
 from audit.seal import details_of
 from audit.signed_note import SigningKey
@@ -409,10 +410,11 @@ class TraceLog:
 
     def recheck(self) -> Findings:
         """Compute the whole log again from its stored bytes, as is due once a day."""
-        return self._seen_before(self.size(), self._recheck().everything())
+        found = self._recheck().everything()
+        return self._seen_before(self.size(), found)  # counted afterwards: the log is signed on while it is read
 
     def _recheck(self) -> Recheck:
-        return Recheck(self.database, self._payloads, self.key_chain())
+        return Recheck(self.database, self._payloads, self._reading_keys, self.key_chain())
 
     def evidence(self, id: str, *, rulebook: bytes | None = None) -> dict[str, Any]:
         """Return the bundle by which a stranger checks this entry without us (`audit.verify`).

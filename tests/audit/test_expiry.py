@@ -12,6 +12,7 @@ from audit.database import Database
 from audit.entries import Draft
 from audit.expiry import TwoPairsOfEyes, expire, forget_subject
 from audit.holds import HoldLifted, NoSuchHold, holds, lift_hold, place_hold
+from audit.leaf_check import LeafCheck
 from audit.payload_keys import PayloadUnreadable
 from audit.retention import Retention, RetentionTooShort
 from audit.trace_log import RecordRestricted, TraceLog
@@ -139,6 +140,25 @@ class TestExpire:
         assert one.payload(kept.id) == b"after"
         assert other.payload(kept.id) == b"after"
         assert one.recheck().faults == []
+
+
+class TestRecheckBeside:
+    def test_what_is_erased_while_it_reads_is_no_fault(
+        self, log: TraceLog, clock: StandingClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        log.append([a_decision(subject=f"p-{number}") for number in range(5)])
+        log.checkpoint()
+        days_pass(log, clock, 191)
+        said = LeafCheck._said
+
+        def meanwhile(check: LeafCheck) -> object:
+            before = said(check)
+            monkeypatch.setattr(LeafCheck, "_said", said)
+            assert expire(log).erased == 5
+            return before
+
+        monkeypatch.setattr(LeafCheck, "_said", meanwhile)
+        assert log.recheck().faults == []
 
 
 class TestNothingIsLeft:

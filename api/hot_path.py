@@ -6,15 +6,17 @@ See docs/decisions/0005-the-hot-path.md.
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
 
 import msgspec
 import numpy as np
 import orjson
+from sqlalchemy.exc import SQLAlchemyError
 
 from api.invocations import answer_of, status_of_answer
-from api.problems import problem, status_of
+from api.problems import away, problem, status_of
 from api.tokens import NotSignedIn
 from api.wiring import Service
 from audit.traced_inference import Decided
@@ -30,6 +32,11 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PREFIX, SUFFIX = "/v1/models/", "/invocations"
 TOKEN_REMEMBERED = 1.0
 """Seconds for which a token's holder is remembered."""
+
+logger = logging.getLogger("mingjing.http")
+
+OUR_FAULT = "something broke on our side; it was written down, try again or tell the operator"
+PROBLEM = b"application/problem+json"
 
 LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of a request body above which it is refused."""
@@ -61,7 +68,7 @@ class _TooLarge(Malformed):
 
 
 class HotPath:
-    """ASGI middleware that answers the common invocation itself and hands everything else on, body included."""
+    """Stands in front of an application: answers the common invocation itself, hands all else on, body included."""
 
     def __init__(
         self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, service: Service, batches: MicroBatches
@@ -82,23 +89,37 @@ class HotPath:
         headers = {name: value for name, value in scope["headers"] if name in HEARD}
         try:
             body = await _body(receive, headers)
-            try:
-                asked = self._decoder.decode(body)
-                rows = _rows(asked.dataframe_split)
-            except (msgspec.MsgspecError, ValueError):
-                await self._app(scope, _again(body, receive), send)
-                return
-            person = await self._person(headers)
-            model = path[len(PREFIX) : -len(SUFFIX)]
-            purpose = headers[b"x-mingjing-purpose"].decode("latin-1") if b"x-mingjing-purpose" in headers else None
-            decided = await self._decided(model, person, purpose, rows, asked.subjects)
-            answer = answer_of(decided, contributions=(asked.params or {}).get("contributions") is True)
-            await _send(send, status_of_answer(answer), orjson.dumps(answer), b"application/json")
         except Fault as fault:
-            language = "zh" if headers.get(b"accept-language", b"").lower().startswith(b"zh") else "en"
-            status = 413 if isinstance(fault, _TooLarge) else status_of(fault)
-            document = {**problem(fault, language), "status": status}
-            await _send(send, status, orjson.dumps(document), b"application/problem+json")
+            await _say_no(send, fault, headers)
+            return
+        try:
+            asked = self._decoder.decode(body)
+            rows = _rows(asked.dataframe_split)
+        except (msgspec.MsgspecError, ValueError):
+            await self._app(scope, _again(body, receive), send)
+            return
+        try:
+            status, answer = await self._answered(path[len(PREFIX) : -len(SUFFIX)], asked, rows, headers)
+        except Fault as fault:
+            await _say_no(send, fault, headers)
+        except (OSError, SQLAlchemyError) as error:
+            logger.error("a part is away: %s", type(error).__name__)
+            await _say_no(send, away(error), headers)
+        except Exception as bug:
+            logger.error("POST %s failed", path, exc_info=bug)
+            document = {"type": "about:blank", "title": "internal error", "status": 500, "detail": OUR_FAULT}
+            await _send(send, 500, orjson.dumps(document), PROBLEM)
+        else:
+            await _send(send, status, answer, b"application/json")
+
+    async def _answered(
+        self, model: str, asked: _Body, rows: NamedRows, headers: dict[bytes, bytes]
+    ) -> tuple[int, bytes]:
+        person = await self._person(headers)
+        purpose = headers[b"x-mingjing-purpose"].decode("latin-1") if b"x-mingjing-purpose" in headers else None
+        decided = await self._decided(model, person, purpose, rows, asked.subjects)
+        answer = answer_of(decided, contributions=(asked.params or {}).get("contributions") is True)
+        return status_of_answer(answer), orjson.dumps(answer)
 
     async def _decided(
         self, model: str, person: Person, purpose: str | None, rows: NamedRows, subjects: Any
@@ -178,6 +199,13 @@ async def _body(receive: Receive, headers: dict[bytes, bytes]) -> bytes:
         parts.append(part)
         if not message.get("more_body", False):
             return parts[0] if len(parts) == 1 else b"".join(parts)
+
+
+async def _say_no(send: Send, fault: Fault, headers: dict[bytes, bytes]) -> None:
+    language = "zh" if headers.get(b"accept-language", b"").lower().startswith(b"zh") else "en"
+    status = 413 if isinstance(fault, _TooLarge) else status_of(fault)
+    document = {**problem(fault, language), "status": status}
+    await _send(send, status, orjson.dumps(document), PROBLEM)
 
 
 async def _send(send: Send, status: int, body: bytes, kind: bytes) -> None:

@@ -14,8 +14,9 @@ from audit.cosignatures import NamedKey
 from audit.entries import Draft
 from audit.environment import EnvironmentWatch
 from audit.expiry import expire
+from audit.findings import LogTampered
 from audit.timestamps import TimeStampRefused
-from policies.errors import Unavailable
+from policies.errors import Sentence, Unavailable
 
 logger = logging.getLogger("mingjing.rounds")
 
@@ -34,6 +35,7 @@ class Rounds:
         self._monotonic = monotonic
         self._keep_worker = keep_worker
         self._watch = EnvironmentWatch(service.log, service.clock, monotonic, service.settings.data)
+        self._told: Sentence | None = None
         self._stop = threading.Event()
         self._daily = self._hourly = float("-inf")
         self._thread = threading.Thread(target=self._run, name="mingjing-rounds", daemon=True)
@@ -53,6 +55,7 @@ class Rounds:
         """Make one round now."""
         self._keep_worker()
         self._watch.look()
+        self._raise_alarm()
         self._service.serving.catch_up()
         self._service.intake.finish_unfinished()
         self._service.outside.once()
@@ -72,6 +75,16 @@ class Rounds:
                 self._service.registry_watch.look()
             except Unavailable as away:
                 logger.warning("the registry could not be compared: %s", away)
+
+    def _raise_alarm(self) -> None:
+        """Say once that the log no longer signs because something in it was changed or left out."""
+        trouble = self._service.log.trouble
+        if not isinstance(trouble, LogTampered):
+            self._told = None
+        elif trouble.says != self._told:
+            self._told = trouble.says
+            logger.critical("the log signs nothing any more: %s", trouble)
+            self._incident({"what": "log tampered", "faults": [fault.as_json() for fault in trouble.faults]})
 
     def _ask_witnesses(self) -> None:
         """Have the log's head cosigned. A witness that saw another history is an incident; one that is away is not."""

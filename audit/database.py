@@ -29,6 +29,9 @@ STRIDES = (512, 64, 8)
 COPIED = 50
 """Rows from which on PostgreSQL takes them as one stream."""
 
+LONGEST_WAL = 8000
+"""Pages of SQLite's write-ahead file beyond which a writer moves them into the database itself."""
+
 _WRITES = "mingjing_writes"
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
@@ -38,7 +41,7 @@ _PRAGMAS = (
     "PRAGMA secure_delete = ON",
     f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}",
     "PRAGMA cache_size = -32000",
-    "PRAGMA wal_autocheckpoint = 2000",
+    f"PRAGMA wal_autocheckpoint = {LONGEST_WAL}",
 )
 
 
@@ -109,6 +112,17 @@ class Database:
             raise DatabaseAway(str(getattr(wrong, "orig", wrong))) from wrong
         except dbapi.Error as wrong:
             raise DatabaseError(spoken, values, wrong) from wrong
+
+    def settle(self) -> None:
+        """Move what SQLite's write-ahead file holds into the database, beside readers and writers: none waits.
+
+        Raises
+        ------
+        DatabaseAway
+            When the database does not answer.
+        """
+        if self.dialect == "sqlite":
+            self.rows("PRAGMA wal_checkpoint(PASSIVE)")
 
     def writer(self) -> Writer:
         """Return a connection of its own for the log's hot path."""

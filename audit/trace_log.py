@@ -555,8 +555,8 @@ class _Tender:
         try:
             if self._over:
                 self._log.checkpoint()
-            else:
-                self._log.checkpoint_when_due()
+            elif self._log.checkpoint_when_due() is not None:
+                self._log.database.settle()  # else it is done within somebody's append
             self.wrong = None
         except Exception as wrong:  # noqa: BLE001  # the thread must live to sign once the database is back
             self.wrong = wrong

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from api.commands.shared import Data, Json, opened, out, show_json
+from api.commands.shared import Acting, Data, Json, acting, opened, out, show_json
 from audit.anchors import Anchor, anchor_with_timestamp, anchor_with_witness, anchors
 from audit.cosignatures import COSIGNATURE, LOG_KEY, NamedKey
+from audit.key_change import change_signing_key
 from audit.signed_note import SigningKey
 from policies.errors import NotFound, Sentence
+from policies.roles import Action, Role, require
 
 witnessing = typer.Typer(help="Outside words about the log: witnesses and time stamps.", no_args_is_help=True)
 
@@ -65,6 +67,22 @@ def log_key(data: Data = None) -> None:
         head = service.log.checkpoint()
         newest = service.log.key_chain()[-1].public
     out.print(NamedKey(head.origin, LOG_KEY, newest).text(), markup=False)
+
+
+@witnessing.command("change-log-key")
+def change_log_key(data: Data = None, as_user: Acting = None) -> None:
+    """Hand the log over to a fresh signing key, by the old key's signature, and print the new public key.
+
+    Bundles carry the chain of keys, so who trusts the first key can follow it. Witnesses need the new one.
+
+    Example: mingjing witness change-log-key
+    """
+    with opened(data) as service:
+        person = acting(service, as_user, Role.ADMIN)
+        require(person, Action.MANAGE_PEOPLE)
+        change_signing_key(service.log, person.name)
+        newest = service.log.key_chain()[-1].public
+        out.print(NamedKey(service.log.origin, LOG_KEY, newest).text(), markup=False)
 
 
 @witnessing.command("ask")

@@ -95,7 +95,8 @@ def serve(
         rounds.stop()
         worker.stop()
 
-    uvicorn.run(create_app(service, before_close), host=at, port=on, log_level="warning", server_header=False)
+    app = create_app(service, before_close)
+    uvicorn.run(app, host=at, port=on, log_level="warning", server_header=False, access_log=False)
 
 
 def doctor(data: Data = None, as_json: Json = False) -> None:

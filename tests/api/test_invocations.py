@@ -184,6 +184,18 @@ class TestBody:
         assert invoke(doors, content=parts()).status_code == 200
 
 
+class TestBug:
+    def test_of_ours_is_one_500_and_no_secret(self, own_doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+        def broken(*_: Any, **__: Any) -> Any:
+            raise ZeroDivisionError("secret")
+
+        monkeypatch.setattr(own_doors.house.service.serving._inference, "decide", broken)
+        answer = invoke(own_doors, {"dataframe_split": {"columns": list(SENSORS), "data": VALUES}})
+        assert answer.status_code == 500
+        assert answer.json()["title"] == "internal error"
+        assert "secret" not in answer.text
+
+
 class TestRefusals:
     def test_a_vetoed_model_names_its_fallback(self, own_doors: Doors) -> None:
         house = own_doors.house

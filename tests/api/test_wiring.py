@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 from api.rounds import Rounds
 from api.settings import Settings
 from api.wiring import open_service
+from audit.findings import LogTampered
 from policies.errors import Malformed, Unavailable
 from tests.governance.factories import SENSORS, House, rows
 
@@ -93,3 +95,25 @@ class TestOpenService:
 
         with pytest.raises((Unavailable, SQLAlchemyError)):
             open_service(Settings(data=tmp_path / "data", database_url="postgresql://127.0.0.1:1/none"))
+
+
+class TestRounds:
+    def test_a_log_that_no_longer_signs_raises_one_alarm(self, house: House) -> None:
+        house.approved()
+        house.decide(X=FRAME[:2])
+        log = house.service.log
+        with log.database.writing() as connection:
+            connection.exec_driver_sql("DROP TRIGGER log_entries_as_written")
+            connection.exec_driver_sql("UPDATE log_entries SET counter = counter + 5 WHERE number = 1")
+        log.tend()
+        with pytest.raises(LogTampered):
+            log.checkpoint()
+        tender = log._tender
+        assert tender is not None
+        tender._sign()
+        rounds = Rounds(house.service, house.clock.seconds)
+        rounds._raise_alarm()
+        rounds._raise_alarm()
+        said = [json.loads(log.payload(entry.id) or b"") for entry in log.search(kind="incident").entries]
+        assert [one["what"] for one in said] == ["log tampered"]
+        assert any("row does not give its leaf" in fault["en"] for fault in said[0]["faults"])

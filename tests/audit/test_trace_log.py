@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -503,6 +504,18 @@ class TestOpening:
         assert sqlite_database.rows("PRAGMA journal_mode") == [("wal",)]
         assert sqlite_database.rows("PRAGMA synchronous") == [(2,)]
         assert sqlite_database.rows("PRAGMA foreign_keys") == [(1,)]
+
+
+def test_what_is_settled_is_in_the_database_file_itself(
+    sqlite_database: Database, opens_log: OpensLog, tmp_path: Path
+) -> None:
+    log = opens_log(sqlite_database)
+    log.append([a_decision()])
+    sqlite_database.settle()
+    shutil.copy(tmp_path / "log.db", tmp_path / "alone.db")  # without its write-ahead file
+    alone = open_database(f"sqlite:///{tmp_path / 'alone.db'}")
+    assert alone.rows("SELECT count(*) FROM log_entries") == [(1,)]
+    alone.close()
 
 
 def test_a_clock_that_goes_back_leaves_the_order_alone(log: TraceLog, clock: StandingClock) -> None:

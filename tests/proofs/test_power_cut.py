@@ -54,11 +54,13 @@ class Disk:
         subprocess.run(["mkfs.ext4", "-q", "-F", self.image], check=True)
 
     @contextmanager
-    def mounted(self, image: Path | None = None) -> Iterator[Path]:
+    def mounted(self, image: Path | None = None, options: str = "loop") -> Iterator[Path]:
         """The image as a folder."""
         place = self._folder / f"mounted-{time.monotonic_ns()}"
         place.mkdir()
-        done = subprocess.run(["mount", "-o", "loop", image or self.image, place], capture_output=True, text=True)
+        done = subprocess.run(
+            ["mount", "-o", f"loop,{options}", image or self.image, place], capture_output=True, text=True
+        )
         if done.returncode:
             pytest.skip(f"this machine does not mount images: {done.stderr.strip()}")
         try:
@@ -238,3 +240,27 @@ class TestDiskTrouble:
         with disk.mounted() as place:
             assert missing(place, kept) == 0
             goes_on(place)
+
+    def test_a_disk_that_turns_read_only_refuses_and_recovers(self, tmp_path: Path) -> None:
+        disk, kept = Disk(tmp_path), list[str]()
+        with disk.mounted(options="errors=remount-ro") as place:
+            fault = Path("/sys/fs/ext4") / _device_of(place) / "trigger_fs_error"
+            if not fault.exists():
+                pytest.skip("this kernel plays no file system errors (/sys/fs/ext4/…/trigger_fs_error)")
+            log = opened(place)
+            kept += [receipt.id for receipt in log.append([Draft(kind="health", payload=b"one")])]
+            fault.write_text("1")  # the kernel does what it does when it finds damage: it remounts read-only
+            with pytest.raises(OSError, match="Read-only file system"):
+                (place / "probe").touch()
+            with pytest.raises(Unavailable):
+                log.append([Draft(kind="health", payload=b"two")])
+            let_go(log)
+        with disk.mounted() as place:
+            assert missing(place, kept) == 0
+            goes_on(place)
+
+
+def _device_of(place: Path) -> str:
+    """The name of the block device that is mounted there."""
+    lines = Path("/proc/mounts").read_text().splitlines()
+    return next(line.split()[0] for line in lines if line.split()[1] == str(place)).rpartition("/")[2]

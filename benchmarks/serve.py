@@ -57,6 +57,7 @@ class Server:
     url: str
     body: str
     headers: dict[str, str]
+    pid: int = 0
 
 
 @dataclass(frozen=True)
@@ -91,13 +92,13 @@ def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -
 
 
 @contextmanager
-def running(words: list[str], ready: str, folder: Path, **more: str) -> Iterator[None]:
-    """A server process, stopped at the end."""
+def running(words: list[str], ready: str, folder: Path, **more: str) -> Iterator[int]:
+    """A server process by its number, stopped at the end."""
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder, env={**os.environ, **more})  # noqa: TID251 - a benchmark hands its own environment on
         try:
             wait_for(ready, process)
-            yield
+            yield process.pid
         finally:
             process.terminate()
             process.wait(timeout=30)
@@ -148,9 +149,9 @@ def governed(folder: Path, submission: Path, body: str) -> Iterator[Server]:
     token = str(mingjing("user", "add", "bench", "--role", "service", data=data)["token"])
     port = free_port()
     words = [sys.executable, "-m", "api.cli", "serve", "--data", str(data), "--port", str(port)]
-    with running(words, f"http://127.0.0.1:{port}/v2/health/ready", folder):
+    with running(words, f"http://127.0.0.1:{port}/v2/health/ready", folder) as pid:
         url = f"http://127.0.0.1:{port}/v1/models/bench/invocations"
-        yield Server("mingjing, governed", url, body, {"Authorization": f"Bearer {token}"})
+        yield Server("mingjing, governed", url, body, {"Authorization": f"Bearer {token}"}, pid)
 
 
 @contextmanager

@@ -73,19 +73,17 @@ class Frontier:
         """
         completed = []
         level, first, row, peaks = 0, self.size, list(leaves), list[bytes]()
-        while row or first:
-            if first & 1 and row:
+        while row:
+            if first & 1:
                 row = [self.peaks.pop(), *row]
                 first -= 1
-            elif first & 1:
-                peaks.append(self.peaks.pop())
             if len(row) & 1:
                 peaks.append(row[-1])
             row = [sha256(b"\x01" + left + right).digest() for left, right in zip(row[::2], row[1::2], strict=False)]
             level, first = level + 1, first >> 1
             if row:
                 completed.append((level, first, row))
-        self.peaks, self.size = peaks[::-1], self.size + len(leaves)
+        self.peaks, self.size = self.peaks + peaks[::-1], self.size + len(leaves)
         return completed
 
     def root(self) -> bytes:

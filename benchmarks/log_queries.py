@@ -1,6 +1,6 @@
 """How fast a long log answers: look-up by id, a page of one model's day, a quarter's count and mean, evidence.
 
-    python -m benchmarks.log_queries [--traces 1000000] [--folder DIR] [--keep]
+    python -m benchmarks.log_queries [--traces 1000000] [--folder DIR] [--keep] [--again KEPT]
 
 Three models decide 11,100 times a day in all; the log is filled in batches of 10,000 with times spread over the
 days, then questions are asked at random places, each from a fresh connection of the pool, as the service does.
@@ -22,7 +22,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from audit.entries import Draft
+from audit.entries import Draft, identifier_text
 from audit.log_reader import Wanted
 from audit.trace_log import TraceLog
 from audit.verify import verify_bundle
@@ -42,6 +42,12 @@ def fill(log: TraceLog, traces: int) -> list[str]:
         batch = [_at(draws.choice(samples), number, draws) for number in range(first, min(first + 10_000, traces))]
         known += [receipt.id for receipt in log.append(batch)][::1000]
     return known
+
+
+def some_of(log: TraceLog) -> list[str]:
+    """Return the ids of one in a thousand."""
+    rows = log.database.rows("SELECT id FROM log_entries WHERE number % 1000 = 0")
+    return [identifier_text(bytes(id)) for (id,) in rows]
 
 
 def _at(draft: Draft, number: int, draws: random.Random) -> Draft:
@@ -66,18 +72,19 @@ def main() -> None:
     words.add_argument("--traces", type=int, default=1_000_000)
     words.add_argument("--folder", type=Path)
     words.add_argument("--keep", action="store_true")
+    words.add_argument("--again", type=Path, help="ask a log that an earlier run filled and kept")
     wanted = words.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="log-queries-", dir=wanted.folder))
+    folder = wanted.again or Path(tempfile.mkdtemp(prefix="log-queries-", dir=wanted.folder))
     print(f"python {platform.python_version()}, SQLite {sqlite3.sqlite_version}, {os.cpu_count()} cores, {folder}")
     with a_log(folder, None) as (_, log):
         start = time.perf_counter()
-        known = fill(log, wanted.traces)
-        print(f"{wanted.traces} traces appended in {time.perf_counter() - start:.0f} s, drafts included")
+        known = fill(log, wanted.traces) if wanted.again is None else some_of(log)
+        print(f"{log.size()} traces appended in {time.perf_counter() - start:.0f} s, drafts included")
         start = time.perf_counter()
         log.checkpoint()
         print(f"first checkpoint, all leaves recomputed: {time.perf_counter() - start:.1f} s")
-        ask(log, known, wanted.traces)
-    if not wanted.keep:
+        ask(log, known, log.size())
+    if not wanted.keep and wanted.again is None:
         shutil.rmtree(folder)
 
 

@@ -510,6 +510,22 @@ def own(
         yield house, Terminal(capsys, house.folder / "data")
 
 
+class TestChangeLogKey:
+    def test_prints_the_new_key_and_the_log_goes_on_under_it(self, own: tuple[House, Terminal]) -> None:
+        house, terminal = own
+        house.approved()
+        terminal.run("witness", "log-key")
+        before = terminal.out.split()[-1]
+        assert terminal.run("witness", "change-log-key") == 0
+        after = terminal.out.split()[-1]
+        assert after != before
+        terminal.run("witness", "log-key")
+        assert terminal.out.split()[-1] == after
+        house.decide()
+        house.service.log.checkpoint()  # the running process takes the new key from its file
+        assert terminal.json("recheck")["holds"] is True
+
+
 class TestReviewAndAppeal:
     def test_from_the_queue_to_the_figures(self, own: tuple[House, Terminal], tmp_path: Path) -> None:
         house, terminal = own

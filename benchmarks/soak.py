@@ -68,8 +68,11 @@ class Caller:
     async def ask(self) -> None:
         """Ask once and note what came back."""
         start = time.perf_counter()
-        self._writer.write(self._request)
-        head = (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
+        try:
+            head = await self._sent()
+        except (asyncio.IncompleteReadError, ConnectionError):  # the server hangs up on a connection that rested
+            await self.open()
+            head = await self._sent()
         length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
         said = await self._reader.readexactly(length)
         self._seen.latencies.append(time.perf_counter() - start)
@@ -77,6 +80,10 @@ class Caller:
             self._seen.errors.append(f"{head.splitlines()[0]}: {said[:200]!r}")
             return
         self._seen.ids += json.loads(said)["decision_ids"]
+
+    async def _sent(self) -> str:
+        self._writer.write(self._request)
+        return (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
 
     def close(self) -> None:
         """Hang up."""

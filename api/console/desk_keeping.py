@@ -13,9 +13,11 @@ from api.console.sessions import signed_in
 from api.console.signing_in import Posted
 from api.doctor import examine_installation
 from api.routes.shared import service_of
+from api.wiring import Service
 from audit.holds import holds, lift_hold, place_hold
+from governance.compliance import require_whole_house
 from policies.errors import Fault, Malformed, Sentence
-from policies.roles import Action, NotAllowed, Person, require
+from policies.roles import Action, NotAllowed, Person, require, require_in_scope
 
 router = APIRouter(route_class=PageRoute)
 
@@ -34,9 +36,11 @@ def hold(request: Request, person: Visitor, form: Posted) -> Response:
     """Place a legal hold: what falls under it stays whatever its age."""
     require(person, Action.HOLD)
     given = {name: text_of(form, name) for name in ("model", "since", "until", "reason")}
+    service = service_of(request)
     try:
+        _require_reach(service, person, given["model"] or None)
         place_hold(
-            service_of(request).log,
+            service.log,
             since=_day(given["since"]),
             until=_day(given["until"]) + timedelta(days=1),
             reason=given["reason"],
@@ -52,11 +56,14 @@ def hold(request: Request, person: Visitor, form: Posted) -> Response:
 def lift(request: Request, hold: str, person: Visitor, form: Posted) -> Response:
     """Lift a legal hold; what is overdue goes with the next expiry."""
     require(person, Action.HOLD)
-    reason = text_of(form, "reason")
+    service, reason = service_of(request), text_of(form, "reason")
     try:
         if not reason:
             raise Malformed(Sentence(en="lifting a hold needs a reason", zh="解除法定保全须写明理由"))
-        lift_hold(service_of(request).log, hold, reason=reason, actor=person.name)
+        for standing in holds(service.database):
+            if standing.id == hold:
+                _require_reach(service, person, standing.model)
+        lift_hold(service.log, hold, reason=reason, actor=person.name)
     except Malformed as fault:
         return _shown(request, person, 422, fault.faults)
     return done("/keeping", "lifted")
@@ -75,6 +82,18 @@ def _require_keeper(person: Person) -> None:
         raise NotAllowed(person, Action.HOLD)
 
 
+def _require_reach(service: Service, person: Person, model: str | None) -> None:
+    """Raise unless a hold on this model is this person's to place or lift; one on every model is the whole house's."""
+    if model is None:
+        require_whole_house(person)
+    elif person.places or person.only_models is not None:
+        require_in_scope(person, _sites(service).get(model), model, "model", model)
+
+
+def _sites(service: Service) -> dict[str, str | None]:
+    return {permit.model: service.book.get(permit.submission).site or None for permit in service.permits.permits()}
+
+
 def _shown(
     request: Request,
     person: Person,
@@ -83,13 +102,19 @@ def _shown(
     given: Mapping[str, str] | None = None,
 ) -> Response:
     service = service_of(request)
+    sites = _sites(service)
+    seen = [name for name, site in sites.items() if person.sees(site, name)]
     return page(
         request,
         "keeping.html",
         status,
         rules=service.rulebook.retention,
-        models=sorted(service.retention_by_model().items()),
-        holds=holds(service.database),
+        models=sorted((name, kept) for name, kept in service.retention_by_model().items() if name in seen),
+        holds=[
+            hold
+            for hold in holds(service.database)
+            if hold.model is None or person.sees(sites.get(hold.model), hold.model)
+        ],
         may_hold=person.may(Action.HOLD),
         faults=faults,
         given=given or {},

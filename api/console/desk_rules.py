@@ -13,7 +13,7 @@ from api.console.sessions import signed_in, visitor
 from api.console.signing_in import Posted
 from api.routes.shared import service_of
 from policies.errors import Fault, Malformed, Sentence
-from policies.roles import Action, Person, require
+from policies.roles import Action, NotAllowed, Person, require
 
 router = APIRouter(route_class=PageRoute)
 
@@ -56,9 +56,9 @@ def decide(request: Request, revision: str, act: str, person: Visitor, form: Pos
             changes.adopt(revision, by=person, reason=reason)
         else:
             changes.decline(revision, by=person, reason=reason)
+    except NotAllowed:
+        raise
     except Fault as fault:
-        if not person.may(Action.READ_SUBMISSIONS):
-            raise
         return _one(request, revision, person, 422, fault.faults)
     return done(f"/rules/{revision}", "adopted" if act == "adopt" else "declined")
 
@@ -84,7 +84,7 @@ def _one(
 ) -> Response:
     service = service_of(request)
     found = service.rulebooks.get(revision)
-    touched = [one for one in service.rule_changes.touched_by(found.book) if person.sees_site(one.site or None)]
+    touched = [one for one in service.rule_changes.touched_by(found.book) if person.sees(one.site or None, one.model)]
     open_still = found.decided_at is None
     return page(
         request,

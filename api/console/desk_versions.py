@@ -35,9 +35,11 @@ def versions(request: Request, name: str, person: Visitor) -> Response:
 
 @router.get("/models/{name}/compare")
 def compare(request: Request, name: str, person: Visitor, a: str = "", b: str = "") -> Response:
-    """Set two versions side by side: their rates, and what each check found."""
+    """Set two versions side by side, the newest unless others are asked for: their rates, and what checks found."""
     service = service_of(request)
     known = {record.version: record for record in _versions(service, name, person)}
+    newest = list(known)[:2]
+    a, b = a or newest[-1], b or newest[0]
     for version in (a, b):
         if version not in known:
             raise absent("model version", f"{name}:{version}")
@@ -71,7 +73,7 @@ def _checks_beside(ours: ModelFigures, theirs: ModelFigures) -> list[tuple[str, 
 def _versions(service: Service, name: str, person: Person) -> list[SubmissionRecord]:
     require(person, Action.READ_SUBMISSIONS)
     found, _ = service.book.search(model=name, limit=200)
-    seen = [record for record in found if person.sees_site(record.site or None)]
+    seen = [record for record in found if person.sees(record.site or None, record.model)]
     if not seen:
         raise absent("model", name)
     return seen

@@ -16,6 +16,8 @@ from tests.governance.factories import SITE
 DECIDERS = frozenset({Role.DSO, Role.COMMITTEE})
 ENGINEERS = frozenset({Role.ML_ENGINEER})
 OFFICERS = frozenset({Role.DSO})
+REVIEWERS = frozenset({Role.DSO, Role.REVIEWER})
+KEEPERS = frozenset({Role.DSO, Role.REGULATOR})
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,20 @@ PAGES: dict[tuple[str, str], Page] = {
     ("post", "/decisions/{decision}/reviews"): Page(frozenset({Role.DSO, Role.REVIEWER}), "decision", NO_REASON),
     ("get", "/jobs/{job}"): Page(frozenset(Role), "job", own=True),
     ("post", "/jobs/{job}/cancel"): Page(frozenset(Role), "job", own=True),
+    ("get", "/inbox"): Page(REVIEWERS),
+    ("get", "/requests"): Page(READS_OWN),
+    ("get", "/requests/{asked}"): Page(READS_OWN, "asked"),
+    ("post", "/requests/{asked}/answer"): Page(REVIEWERS, "asked", NO_REASON),
+    ("get", "/rules"): OPEN,
+    ("post", "/rules"): Page(OFFICERS, form=NO_REASON),
+    ("get", "/rules/{revision}"): Page(READS_SUBMISSIONS),
+    ("post", "/rules/{revision}/{act}"): Page(DECIDERS, form=NO_REASON),
+    ("get", "/keeping"): Page(KEEPERS | ADMINS),
+    ("post", "/keeping"): Page(KEEPERS, form=NO_REASON),
+    ("post", "/keeping/{hold}/lift"): Page(KEEPERS, form=NO_REASON),
+    ("get", "/health"): Page(ADMINS),
+    ("get", "/models/{name}/versions"): Page(READS_SUBMISSIONS, "name"),
+    ("get", "/models/{name}/compare"): Page(READS_SUBMISSIONS, "name"),
     ("get", "/models"): Page(READS_SUBMISSIONS),
     ("post", "/models/{name}/{act}"): Page(OFFICERS, "name", {"reason": "it was never suspended"}, gone=422),
     ("get", "/people"): Page(ADMINS),
@@ -74,14 +90,16 @@ PAGES: dict[tuple[str, str], Page] = {
 def open_page(doors: Doors, method: str, path: str, page: Page, role: Role | None, scope: str, absent: bool) -> Any:
     """Open a page about what is there, or about what is not, with the browser of somebody."""
     there = {"decision": doors.decision, "submission": doors.submission, "job": doors.job, "name": "gas-leak"}
-    there["user"] = "service-here"
+    there |= {"user": "service-here", "asked": doors.appeal}
     if absent and page.about is not None:
         there[page.about] = {"name": "gas-leek", "user": "nobody-here"}.get(page.about, ABSENT)
     doors.asked = (*there.values(), ABSENT, "gas-leek", "nobody-here")
     doors.client.cookies.clear()
     if role is not None:
         doors.client.cookies.set("mingjing_session", doors.tokens[role, scope])
-    url = path.format(**there, model="gas-leak", version="1", act="resume", quarter="2025Q4")
+    url = path.format(
+        **there, model="gas-leak", version="1", act="resume", quarter="2025Q4", revision=doors.revision, hold=ABSENT
+    )
     options: dict[str, Any] = {"follow_redirects": False}
     if method == "post":
         token = re.search(r'name="form_token" value="([^"]+)"', doors.client.get("/login").text)

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from api.python_door import GovernedModel, check, governed
+    from api.python_door import check, governed
+    from governance.governed_model import GovernedModel
 
 __all__ = ["GovernedModel", "check", "governed"]
 

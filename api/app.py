@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from http import HTTPStatus
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
-from sqlalchemy.exc import SQLAlchemyError
-from starlette.exceptions import HTTPException
+from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp
 
+from api.answering import BodyLimit, Fronted, guard, handle_faults
 from api.console.mounting import add_console
-from api.hot_path import LARGEST_BODY, OUR_FAULT, HotPath
-from api.problems import away, problem, status_of
+from api.hot_path import HotPath
+from api.logs import CallLog
+from api.patience import Patience
 from api.routes import (
     appeals,
     decisions,
@@ -25,9 +21,12 @@ from api.routes import (
     governing,
     health,
     hints,
+    invocations,
     jobs,
     log,
+    metrics,
     models,
+    open_inference,
     papers,
     people,
     regulations,
@@ -36,11 +35,10 @@ from api.routes import (
     rules,
     submissions,
 )
+from api.settings import Settings
+from api.spans import Spans, tracer_to
 from api.wiring import Service
 from governance.micro_batches import MicroBatches
-from policies.errors import Fault, Malformed, Sentence
-
-logger = logging.getLogger("mingjing.http")
 
 ROUTES = (
     health,
@@ -59,92 +57,32 @@ ROUTES = (
     regulations,
     people,
     hints,
+    open_inference,
+    invocations,
+    metrics,
 )
 
-PROBLEM = "application/problem+json"
-TOO_LARGE = f"the body is larger than {LARGEST_BODY:,} bytes; send it in parts"
 
-RETRY_AFTER = {429: "600", 503: "5"}
-"""Seconds after which trying again may help."""
+def create_app(
+    service: Service, before_close: Callable[[], None] = lambda: None, *, patience: Patience | None = None
+) -> FastAPI:
+    """Return the application. It owns the service and closes it at shutdown, after `before_close`.
 
-HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; font-src 'self'; "
-        "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-}
-
-
-class BodyLimit:
-    """Counts a body while it comes in: one without a length, or with a false one, is cut off as well."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass a request on with its body counted; what is said about one that was cut off is 413."""
-        size, started = 0, False
-
-        async def counted() -> Message:
-            nonlocal size
-            message = await receive()
-            size += len(message.get("body", b""))
-            if size > LARGEST_BODY:
-                raise HTTPException(413, TOO_LARGE)
-            return message
-
-        async def passed_on(message: Message) -> None:
-            nonlocal started
-            if size <= LARGEST_BODY:
-                started = True
-                await send(message)
-
-        try:
-            await self._app(scope, counted, passed_on)
-        except Exception:
-            # A body that was cut off breaks whatever was reading it, in that reader's own way; the answer is 413.
-            if size <= LARGEST_BODY:
-                raise
-        if size > LARGEST_BODY and not started:
-            await _too_large()(scope, receive, send)
-
-
-def _too_large() -> Response:
-    document = {"type": "about:blank", "title": "too large", "status": 413, "detail": TOO_LARGE}
-    return JSONResponse(document, 413, HEADERS, media_type=PROBLEM)
-
-
-class Mingjing(FastAPI):
-    """The application, with a lean road in front of everything that the framework puts around a request."""
-
-    front: HotPath
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        await self.front(scope, receive, send)
-
-    async def behind(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer what the lean road leaves to the ordinary one."""
-        await super().__call__(scope, receive, send)
-
-
-def create_app(service: Service, before_close: Callable[[], None] = lambda: None) -> FastAPI:
-    """Return the application. It owns the service and closes it at shutdown, after `before_close`."""
+    `patience` says how long requests wait before only their alarms are answered.
+    """
 
     batches = MicroBatches(service.serving)
+    patience = patience or Patience()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
         batches.close()
+        patience.close()
         before_close()
         service.close()
 
-    app = Mingjing(
+    app = Fronted(
         title="Mingjing",
         version="0.1.0",
         description="Explainable-AI governance and algorithm audit for models that predict industrial risk.",
@@ -153,73 +91,20 @@ def create_app(service: Service, before_close: Callable[[], None] = lambda: None
         lifespan=lifespan,
     )
     app.state.service = service
+    app.state.patience, app.state.batches = patience, batches
     for routes in ROUTES:
         app.include_router(routes.router)
     add_console(app)
-    _handle_faults(app)
-    _guard(app)
+    handle_faults(app)
+    guard(app)
     app.add_middleware(GZipMiddleware, minimum_size=2000)
     app.add_middleware(BodyLimit)
-    app.front = HotPath(app.behind, service=service, batches=batches)
+    app.front = watched(HotPath(app.behind, service=service, batches=batches, patience=patience), service.settings)
     return app
 
 
-def _handle_faults(app: FastAPI) -> None:
-    @app.exception_handler(Fault)
-    async def fault(request: Request, error: Fault) -> Response:
-        headers = {"WWW-Authenticate": "Bearer"} if status_of(error) == 401 else {}
-        if status_of(error) in RETRY_AFTER:
-            headers["Retry-After"] = RETRY_AFTER[status_of(error)]
-        return JSONResponse(problem(error, language_of(request)), status_of(error), headers, media_type=PROBLEM)
-
-    @app.exception_handler(OSError)
-    @app.exception_handler(SQLAlchemyError)
-    async def out_of_reach(request: Request, error: OSError | SQLAlchemyError) -> Response:
-        logger.error("a part is away: %s", type(error).__name__)
-        return await fault(request, away(error))
-
-    @app.exception_handler(Exception)
-    async def bug(request: Request, error: Exception) -> Response:
-        logger.error("%s %s failed", request.method, request.url.path, exc_info=error)
-        document = {"type": "about:blank", "title": "internal error", "status": 500, "detail": OUR_FAULT}
-        return JSONResponse(document, 500, HEADERS, media_type=PROBLEM)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        faults = [
-            Sentence(
-                en=f"{'.'.join(str(part) for part in found['loc'])}: {found['msg']}",
-                zh=f"{'.'.join(str(part) for part in found['loc'])}：{found['msg']}",
-            )
-            for found in error.errors()
-        ]
-        return JSONResponse(problem(Malformed(*faults), language_of(request)), 422, media_type=PROBLEM)
-
-    @app.exception_handler(HTTPException)
-    async def plain(request: Request, error: HTTPException) -> Response:
-        title = HTTPStatus(error.status_code).phrase.lower()
-        document = {"type": "about:blank", "title": title, "status": error.status_code, "detail": str(error.detail)}
-        return JSONResponse(document, error.status_code, media_type=PROBLEM, headers=error.headers)
-
-
-def _guard(app: FastAPI) -> None:
-    @app.middleware("http")
-    async def headers_and_size(request: Request, go_on: Callable[[Request], Awaitable[Response]]) -> Response:
-        size = request.headers.get("content-length", "0")
-        if not (size.isascii() and size.isdigit()) or int(size) > LARGEST_BODY:
-            response = _too_large()
-        else:
-            response = await go_on(request)
-        for name, value in HEADERS.items():
-            response.headers.setdefault(name, value)
-        return response
-
-
-def language_of(request: Request) -> str:
-    """Return 'zh' or 'en': the `lang` parameter, else a cookie, else what the browser asks for."""
-    wanted = (
-        request.query_params.get("lang")
-        or request.cookies.get("mingjing_lang")
-        or request.headers.get("accept-language", "")
-    )
-    return "zh" if wanted.lower().startswith("zh") else "en"
+def watched(app: ASGIApp, settings: Settings) -> ASGIApp:
+    """Return an application with what watches calls around it, where the settings ask for it."""
+    if settings.otlp_url is not None:
+        app = Spans(app, tracer_to(settings.otlp_url))
+    return CallLog(app) if settings.log_format == "json" else app

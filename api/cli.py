@@ -11,9 +11,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from api.commands import (
     accounts,
     anchoring,
+    backing_up,
     complying,
     deciding,
     disclosing,
+    edging,
     governing,
     keeping,
     known_failures,
@@ -41,6 +43,7 @@ app.command("check")(submitting.check)
 app.command("submit")(submitting.submit)
 app.command("verdict")(submitting.verdict)
 app.command("predict")(deciding.predict)
+app.command("wrap")(deciding.wrap)
 app.command("trace")(deciding.trace)
 app.command("verify")(deciding.verify)
 app.command("report")(reporting.report)
@@ -51,6 +54,8 @@ app.command("outcomes")(disclosing.outcomes)
 app.command("expire")(keeping.expire)
 app.command("recheck")(keeping.recheck)
 app.command("work")(working.work)
+app.command("backup")(backing_up.backup)
+app.command("restore")(backing_up.restore)
 app.command("doctor")(running.doctor)
 app.add_typer(reviewing.reviewing, name="review")
 app.add_typer(reviewing.appealing, name="appeal")
@@ -62,6 +67,7 @@ app.add_typer(disclosing.measuring, name="measure")
 app.add_typer(keeping.holding, name="hold")
 app.add_typer(anchoring.witnessing, name="witness")
 app.add_typer(known_failures.negative_list, name="negative-list")
+app.add_typer(edging.edges, name="edge")
 app.add_typer(accounts.users, name="user")
 
 

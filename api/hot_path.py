@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, MutableMapping
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -15,12 +16,15 @@ import numpy as np
 import orjson
 from sqlalchemy.exc import SQLAlchemyError
 
-from api.invocations import answer_of, status_of_answer
+from api.deciding import Decider
+from api.dialects import in_dialect
+from api.invocations import PARAMS, answer_of, status_of_answer
+from api.patience import Patience
 from api.problems import away, problem, status_of
+from api.spans import IDS
 from api.tokens import NotSignedIn
-from api.wiring import Service
 from audit.traced_inference import Decided
-from governance.micro_batches import MicroBatches, Request
+from governance.micro_batches import MicroBatches, Overloaded, Request
 from governance.serving import NamedRows
 from policies.errors import Fault, Malformed, Sentence
 from policies.roles import Person
@@ -71,9 +75,15 @@ class HotPath:
     """Stands in front of an application: answers the common invocation itself, hands all else on, body included."""
 
     def __init__(
-        self, app: Callable[[Scope, Receive, Send], Awaitable[None]], *, service: Service, batches: MicroBatches
+        self,
+        app: Callable[[Scope, Receive, Send], Awaitable[None]],
+        *,
+        service: Decider,
+        batches: MicroBatches,
+        patience: Patience,
     ) -> None:
         self._app = app
+        self._patience = patience
         self._service = service
         self._batches = batches
         self._people: dict[str, tuple[Person, float]] = {}
@@ -87,24 +97,28 @@ class HotPath:
             await self._app(scope, receive, send)
             return
         headers = {name: value for name, value in scope["headers"] if name in HEARD}
+        if b"idempotency-key" in headers:  # remembered by the ordinary road
+            await self._app(scope, receive, send)
+            return
         try:
             body = await _body(receive, headers)
         except Fault as fault:
-            await _say_no(send, fault, headers)
+            await _say_no(send, path, fault, headers)
             return
         try:
             asked = self._decoder.decode(body)
             rows = _rows(asked.dataframe_split)
+            _require_known(asked.params)
         except (msgspec.MsgspecError, ValueError):
             await self._app(scope, _again(body, receive), send)
             return
         try:
-            status, answer = await self._answered(path[len(PREFIX) : -len(SUFFIX)], asked, rows, headers)
+            status, answer = await self._answered(scope, asked, rows, headers)
         except Fault as fault:
-            await _say_no(send, fault, headers)
+            await _say_no(send, path, fault, headers)
         except (OSError, SQLAlchemyError) as error:
             logger.error("a part is away: %s", type(error).__name__)
-            await _say_no(send, away(error), headers)
+            await _say_no(send, path, away(error), headers)
         except Exception as bug:
             logger.error("POST %s failed", path, exc_info=bug)
             document = {"type": "about:blank", "title": "internal error", "status": 500, "detail": OUR_FAULT}
@@ -113,12 +127,15 @@ class HotPath:
             await _send(send, status, answer, b"application/json")
 
     async def _answered(
-        self, model: str, asked: _Body, rows: NamedRows, headers: dict[bytes, bytes]
+        self, scope: Scope, asked: _Body, rows: NamedRows, headers: dict[bytes, bytes]
     ) -> tuple[int, bytes]:
+        model = scope["path"][len(PREFIX) : -len(SUFFIX)]
         person = await self._person(headers)
         purpose = headers[b"x-mingjing-purpose"].decode("latin-1") if b"x-mingjing-purpose" in headers else None
         decided = await self._decided(model, person, purpose, rows, asked.subjects)
-        answer = answer_of(decided, contributions=(asked.params or {}).get("contributions") is True)
+        scope[IDS] = decided.ids
+        wanted = (asked.params or {}).get("contributions") is True or b"contributions=true" in scope["query_string"]
+        answer = answer_of(decided, contributions=wanted)
         return status_of_answer(answer), orjson.dumps(answer)
 
     async def _decided(
@@ -128,7 +145,7 @@ class HotPath:
         answered: asyncio.Future[Decided] = loop.create_future()
 
         def settle(answer: Decided | BaseException) -> None:
-            if answered.cancelled():
+            if answered.done():
                 return
             if isinstance(answer, BaseException):
                 answered.set_exception(answer)
@@ -136,10 +153,20 @@ class HotPath:
                 answered.set_result(answer)
 
         def done(answer: Decided | BaseException) -> None:
-            loop.call_soon_threadsafe(settle, answer)
+            with suppress(RuntimeError):  # the loop is closed: nobody is there to hear it, the trace is kept
+                loop.call_soon_threadsafe(settle, answer)
 
-        self._batches.ask(Request(model, rows, purpose, person, subjects, done))
-        return await answered
+        giving_up = loop.call_later(self._patience.for_rows(len(rows.matrix)), settle, Overloaded())
+        try:
+            self._batches.ask(Request(model, rows, purpose, person, subjects, done))
+            return await answered
+        except Overloaded:
+            serving = self._service.serving
+            return await self._patience.hurry(
+                lambda: serving.alarms_only(model, rows, purpose=purpose, by=person, subjects=subjects)[1]
+            )
+        finally:
+            giving_up.cancel()
 
     async def _person(self, headers: dict[bytes, bytes]) -> Person:
         scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
@@ -157,7 +184,7 @@ class HotPath:
         return person
 
 
-HEARD = frozenset((b"authorization", b"x-mingjing-purpose", b"accept-language", b"content-length"))
+HEARD = frozenset((b"authorization", b"x-mingjing-purpose", b"accept-language", b"content-length", b"idempotency-key"))
 
 
 def _rows(split: _Split) -> NamedRows:
@@ -166,6 +193,12 @@ def _rows(split: _Split) -> NamedRows:
     if matrix.ndim != 2 or matrix.shape[1] != len(split.columns) or len(set(split.columns)) != len(split.columns):
         raise ValueError("not a table")
     return NamedRows(split.columns, matrix)
+
+
+def _require_known(params: dict[str, Any] | None) -> None:
+    """Raise ValueError for what the ordinary reader has to refuse in a sentence."""
+    if params and not params.keys() <= set(PARAMS):
+        raise ValueError("unknown params")
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
@@ -201,10 +234,10 @@ async def _body(receive: Receive, headers: dict[bytes, bytes]) -> bytes:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _say_no(send: Send, fault: Fault, headers: dict[bytes, bytes]) -> None:
+async def _say_no(send: Send, path: str, fault: Fault, headers: dict[bytes, bytes]) -> None:
     language = "zh" if headers.get(b"accept-language", b"").lower().startswith(b"zh") else "en"
     status = 413 if isinstance(fault, _TooLarge) else status_of(fault)
-    document = {**problem(fault, language), "status": status}
+    document = in_dialect(path, {**problem(fault, language), "status": status})
     await _send(send, status, orjson.dumps(document), PROBLEM)
 
 

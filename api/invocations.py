@@ -13,6 +13,8 @@ from audit.traced_inference import Decided
 from policies.errors import Malformed, Sentence
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")
+PARAMS = ("contributions",)
+"""Names that `params` may hold. One that is not known would be dropped in silence elsewhere; here it is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,8 +26,8 @@ class Invocation:
     contributions: bool
 
 
-def read_invocation(document: Any) -> Invocation:
-    """Read one of the four JSON forms.
+def read_invocation(document: Any, *, contributions: bool = False) -> Invocation:
+    """Read one of the four JSON forms; contributions come back when `params` or the caller's address ask for them.
 
     Raises
     ------
@@ -45,6 +47,13 @@ def read_invocation(document: Any) -> Invocation:
     faults = []
     if not isinstance(params, dict):
         faults.append(Sentence(en="'params' must be an object", zh="“params”应为对象"))
+    elif unknown := [name for name in params if name not in PARAMS]:
+        faults.append(
+            Sentence(
+                en=f"params {', '.join(unknown)} are not known; known: {', '.join(PARAMS)}",
+                zh=f"未知参数 {'、'.join(unknown)}，可用参数：{'、'.join(PARAMS)}",
+            )
+        )
     if subjects is not None and not isinstance(subjects, list):
         faults.append(
             Sentence(en="'subjects' must be a list with one id per row", zh="“subjects”应为列表，每行一个编号")
@@ -57,7 +66,8 @@ def read_invocation(document: Any) -> Invocation:
         raise Malformed(
             Sentence(en=f"'{forms[0]}' does not hold a table: {error}", zh=f"“{forms[0]}”中的内容不是表格：{error}")
         ) from error
-    return Invocation(rows=rows, subjects=subjects, contributions=params.get("contributions") is True)
+    wanted = contributions or params.get("contributions") is True
+    return Invocation(rows=rows, subjects=subjects, contributions=wanted)
 
 
 def answer_of(decided: Decided, *, contributions: bool) -> dict[str, Any]:

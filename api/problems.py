@@ -6,9 +6,11 @@ from typing import Any
 
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
+from api.media_types import UnsupportedType
 from api.sign_in_limits import TooManyTries
 from api.tokens import NotSignedIn
 from governance.permits import MayNotRun
+from governance.serving import NoTime
 from policies.errors import Conflict, Fault, Malformed, NotFound, Refused, Sentence, Unavailable
 from policies.roles import NotAllowed
 
@@ -19,6 +21,7 @@ STATUS: tuple[tuple[type[Fault], int, str], ...] = (
     (Refused, 403, "refused"),
     (NotFound, 404, "not found"),
     (Conflict, 409, "conflict"),
+    (UnsupportedType, 415, "unsupported media type"),
     (Malformed, 422, "malformed"),
     (Unavailable, 503, "unavailable"),
 )
@@ -65,6 +68,8 @@ def problem(fault: Fault, language: str) -> dict[str, Any]:
     }
     if isinstance(fault, MayNotRun):
         document |= {"fallback": fault.fallback, "reason": fault.reason}
+    if isinstance(fault, NoTime):
+        document |= {"fallback": fault.fallback, "reason": "overload"}
     return document
 
 

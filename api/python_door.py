@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 
 from api.checking import check_directory
 from api.settings import read_settings
-from api.wiring import Service, open_service
+from api.wiring import open_service
 from audit.checks.check import Finding
-from audit.traced_inference import Decided
+from governance.governed_model import GovernedModel
 from policies.roles import Person, Role
 
 
@@ -65,54 +63,7 @@ def governed(name: str, *, data: str | Path | None = None, token: str | None = N
     except BaseException:
         service.close()
         raise
-    return GovernedModel(name, service, person)
+    return GovernedModel(name, service.serving, person, service.close)
 
 
 LOCAL = Person(name="local-service", role=Role.SERVICE)
-
-
-class GovernedModel:
-    """A model behind its permit. The permit is asked at every call, not only at the first.
-
-    Close it when done, or use it in a `with` block.
-    """
-
-    def __init__(self, name: str, service: Service, person: Person) -> None:
-        self.name = name
-        self._service = service
-        self._person = person
-
-    def predict(self, X: object, *, purpose: str | None = None, subjects: Sequence[object] | None = None) -> Decided:
-        """Decide every row of `X`; each answer is explained and durably traced before it is returned.
-
-        Parameters
-        ----------
-        X : DataFrame or array of shape (n_rows, n_features)
-            Columns by name, or in the order of the model's features; NaN is a missing reading.
-        purpose : str, optional
-            What the answers are for; None takes the one bound to the token.
-        subjects : sequence, optional
-            Raw ids of the persons concerned, one per row; only their pseudonyms are kept.
-
-        Returns
-        -------
-        Decided
-            `decisions` in the order of the rows, None where one was refused, and `problems` that say why.
-
-        Raises
-        ------
-        MayNotRun, PurposeRefused, WrongPurpose, NotAllowed, Malformed
-        """
-        return self._service.serving.decide(self.name, X, purpose=purpose, by=self._person, subjects=subjects)
-
-    def close(self) -> None:
-        """Let go of log and database."""
-        self._service.close()
-
-    def __enter__(self) -> GovernedModel:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

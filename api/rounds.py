@@ -16,6 +16,7 @@ from audit.environment import EnvironmentWatch
 from audit.expiry import expire
 from audit.findings import LogTampered
 from audit.timestamps import TimeStampRefused
+from governance.late_explanations import explain_pending
 from policies.errors import Sentence, Unavailable
 
 logger = logging.getLogger("mingjing.rounds")
@@ -29,8 +30,14 @@ class Rounds:
     """A thread that makes its rounds until it is stopped. What fails is logged and tried again next time."""
 
     def __init__(
-        self, service: Service, monotonic: Callable[[], float], keep_worker: Callable[[], None] = lambda: None
+        self,
+        service: Service,
+        monotonic: Callable[[], float],
+        keep_worker: Callable[[], None] = lambda: None,
+        *,
+        keeper: bool = True,
     ) -> None:
+        self._keeper = keeper
         self._service = service
         self._monotonic = monotonic
         self._keep_worker = keep_worker
@@ -52,18 +59,23 @@ class Rounds:
         self._watch.stopped()
 
     def once(self) -> None:
-        """Make one round now."""
+        """Make one round now. What one of several processes has to do is left to the one that keeps house."""
+        self._service.serving.catch_up()
+        self._service.standing.publish(self._service.monitors.judge())
+        if not self._keeper:
+            return
         self._keep_worker()
         self._watch.look()
         self._raise_alarm()
-        self._service.serving.catch_up()
         self._service.intake.finish_unfinished()
+        explain_pending(self._service.log, self._service.book, self._service.models)
         self._service.outside.once()
         if self._monotonic() - self._daily >= DAY:
             self._daily = self._monotonic()
             self._recheck()
             self._service.people.forget_expired()
             self._service.outside.outbox.forget_old()
+            self._service.repeats.expire()
             expire(self._service.log, by_model=self._service.retention_by_model())
             self._service.keys.let_go(self._service.log, self._service.clock())
             self._date()

@@ -80,6 +80,10 @@ class Settings(BaseSettings):
         Networks that are not public and webhooks may reach all the same; in the environment a JSON list.
     mlflow_webhook_secret : str or None
         Secret under which MLflow signs its registry webhooks; None takes none in.
+    otlp_url : str or None
+        Where `mingjing serve` sends spans of OpenTelemetry (OTLP over HTTP); None sends none.
+    log_format : str
+        How `mingjing serve` logs: "text", or "json" with a line for every call.
     language : str
         Language of the command line and of problems without one: "en" or "zh".
     token : str or None
@@ -116,6 +120,8 @@ class Settings(BaseSettings):
     webhooks: tuple[WebhookTo, ...] = ()
     webhook_allow: tuple[str, ...] = ()
     mlflow_webhook_secret: str | None = Field(default=None, repr=False)
+    otlp_url: str | None = None
+    log_format: Literal["text", "json"] = "text"
     language: str = "en"
 
     @property

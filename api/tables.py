@@ -5,10 +5,8 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from audit.traced_inference import Decided
 from policies.errors import Malformed, NotFound, Sentence
 
 SUFFIXES = (".csv", ".parquet", ".json")
@@ -47,25 +45,6 @@ def write_rows(table: pd.DataFrame, file: Path) -> None:
         table.to_parquet(file, index=False)
     else:
         table.to_json(file, orient="records", force_ascii=False, double_precision=15)
-
-
-def answers_table(decided: Decided) -> pd.DataFrame:
-    """Return one line per row: id, score of record, raw score, alarm, flags, and the problem if refused."""
-    problems = {problem.row: problem.says.en for problem in decided.problems}
-    lines = []
-    for row, decision in enumerate(decided.decisions):
-        lines.append(
-            {
-                "row": row,
-                "decision_id": decision.id if decision else None,
-                "score": decision.score if decision else np.nan,
-                "raw_score": decision.raw_score if decision else np.nan,
-                "alarm": decision.verdict if decision else None,
-                "flags": " ".join(decision.flags) if decision else "",
-                "problem": problems.get(row, ""),
-            }
-        )
-    return pd.DataFrame(lines)
 
 
 def _require_suffix(file: Path) -> None:

@@ -19,6 +19,7 @@ from explainers.predictor import Predictor
 from governance.appeals import Appeals, Asks
 from governance.approvals import Verdict
 from governance.conditions import read_conditions
+from governance.late_explanations import with_late_explanation
 from governance.models import Models
 from governance.outcomes import Known, Outcomes
 from governance.reviews import Review, Reviews
@@ -158,7 +159,7 @@ class Telling:
         trace = self.log.trace(identifier)
         if trace is None:
             raise Erased(identifier)
-        return entry, trace
+        return entry, with_late_explanation(self.log, identifier, trace)
 
     def decision(self, identifier: str) -> dict[str, Any]:
         """Return one decision with its explanation and everything people said about it."""

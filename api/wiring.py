@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import secrets
 import shutil
@@ -19,13 +20,18 @@ from api.migrations import upgrade
 from api.notifying.outbox import Outbox
 from api.notifying.telling_outside import TellingOutside, channels_of
 from api.papers import Papers
+from api.readiness import Readiness
 from api.settings import Settings, keep_libraries_quiet
+from api.standing import Standing
 from api.telling import Telling
+from audit.alarms_only import AlarmsOnly
 from audit.database import Database, open_database
 from audit.entries import Clock
+from audit.forward_clock import ForwardClock
 from audit.offline_spool import OfflineSpool
 from audit.pseudonym_keys import PseudonymKeys
 from audit.retention import Retention
+from audit.signed_note import secret_of_file
 from audit.trace_log import TraceLog, open_log
 from audit.traced_inference import TracedInference
 from governance.appeals import Appeals
@@ -38,12 +44,14 @@ from governance.intake import Intake, Progress
 from governance.jobs import JobBook
 from governance.measures import Measures
 from governance.models import Models
+from governance.monitors import Monitors, reviewed_and_overridden
 from governance.outcomes import Outcomes
 from governance.pack_revisions import PackRevisions
 from governance.permits import PermitBook
 from governance.publications import Publications
 from governance.reading import Reading
 from governance.registry_watch import RegistryWatch
+from governance.repeats import Repeats
 from governance.review_queue import ReviewQueue
 from governance.reviews import Reviews
 from governance.rule_changes import RuleChanges
@@ -52,6 +60,7 @@ from governance.serving import Serving
 from governance.stages import Stage
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
+from governance.tallies import Tallies
 from governance.tier_changes import TierChanges
 from model_registry.endpoint import Reach
 from model_registry.store import ModelStore
@@ -84,6 +93,7 @@ class Service:
     database: Database
     log: TraceLog
     spool: OfflineSpool
+    side_spool: OfflineSpool
     store: ModelStore
     people: People
     keys: PseudonymKeys
@@ -95,6 +105,11 @@ class Service:
     registry_watch: RegistryWatch
     approvals: Approvals
     serving: Serving
+    monitors: Monitors
+    tallies: Tallies
+    standing: Standing
+    readiness: Readiness
+    repeats: Repeats
     reviews: Reviews
     reading: Reading
     review_queue: ReviewQueue
@@ -169,11 +184,20 @@ class Service:
         last = in_utc(until) or self.clock() + timedelta(microseconds=1)
         return in_utc(since) or last - timedelta(days=90), last
 
+    def warm_up(self) -> None:
+        """Load the models that may run; until that is done the process says that it is not ready."""
+        self.readiness.warming()
+        try:
+            self.serving.warm()
+        finally:
+            self.readiness.warmed()
+
     def close(self) -> None:
-        """Let go of spool, log and database. A spool that still holds traces stays for the next process."""
-        self.spool.close()
-        if not self.spool.waiting():
-            shutil.rmtree(self.spool.folder, ignore_errors=True)
+        """Let go of spools, log and database. A spool that still holds traces stays for the next process."""
+        for spool in (self.spool, self.side_spool):
+            spool.close()
+            if not spool.waiting():
+                shutil.rmtree(spool.folder, ignore_errors=True)
         self.log.close()
         self.database.close()
 
@@ -228,7 +252,7 @@ def open_service(
     store = store or model_store(settings)
     keys = PseudonymKeys(settings.data / "keys", monotonic)
     book = SubmissionBook(database)
-    permits = PermitBook(database, clock, monotonic)
+    permits = PermitBook(database, ForwardClock(clock, monotonic), monotonic)
     reviews = Reviews(log)
     appeals = Appeals(log, reviews, rulebooks.in_force, clock)
     models = Models(store)
@@ -270,7 +294,15 @@ def open_service(
     tier_changes.record_unrecorded()
     intake.finish_unfinished()
     hand_in_left_behind(settings.data / "spool", log, clock)
-    spool = own_spool(settings.data / "spool", clock)
+    tallies = Tallies()
+    monitors = Monitors(
+        lambda: rulebooks.in_force().monitors,
+        lambda model, version: models.background(book.of_version(model, version)),
+        lambda model, since, until: reviewed_and_overridden(log, model, since, until),
+        lambda reading: approvals.suspend_by_rule(reading.model, rule=reading.rule, reason=reading.says),
+        clock,
+    )
+    spool, side_spool = (own_spool(settings.data / "spool", clock) for _ in range(2))
     sign = signing_of(settings)
     telling = Telling(
         rulebooks=rulebooks,
@@ -302,6 +334,7 @@ def open_service(
         database=database,
         log=log,
         spool=spool,
+        side_spool=side_spool,
         store=store,
         people=people,
         keys=keys,
@@ -318,11 +351,19 @@ def open_service(
             models=models,
             log=log,
             inference=TracedInference(log, purposes, spool=spool, hand_in=lambda: spool.hand_in(log)),
+            monitors=monitors,
+            tallies=tallies,
+            hurried=AlarmsOnly(side_spool, purposes, hand_in=lambda: side_spool.hand_in(log)),
             rulebook=rulebooks.in_force,
             clock=clock,
             monotonic=monotonic,
             keys=keys,
         ),
+        monitors=monitors,
+        tallies=tallies,
+        standing=Standing(settings.data / "standing", tallies),
+        readiness=Readiness(lambda: log.stopped, log.size, permits.permits),
+        repeats=Repeats(database, log, clock, secret_of_file(settings.data / "keys" / "repeats.key")),
         reviews=reviews,
         reading=Reading(log, rulebooks.in_force),
         review_queue=ReviewQueue(log, permits, rulebooks.in_force, clock),
@@ -381,9 +422,22 @@ def own_spool(folder: Path, clock: Clock) -> OfflineSpool:
 
 
 def hand_in_left_behind(folder: Path, log: TraceLog, clock: Clock) -> int:
-    """Hand in what processes that are gone left in their spools; return how many traces that were."""
+    """Hand in what processes that are gone left in their spools; return how many traces that were.
+
+    Of several processes that start together one does it, and the others go on.
+    """
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    with (folder / "handing-in.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return 0
+        return _hand_in_all(folder, log, clock)
+
+
+def _hand_in_all(folder: Path, log: TraceLog, clock: Clock) -> int:
     traces = 0
-    for left in sorted(folder.iterdir()) if folder.is_dir() else []:
+    for left in sorted(item for item in folder.iterdir() if item.is_dir()):
         if Path("/proc", left.name.partition("-")[0]).exists():
             continue
         spool = OfflineSpool(left, clock, f"spool-{left.name}")

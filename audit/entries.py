@@ -17,7 +17,7 @@ from policies.errors import Malformed, Sentence
 
 KINDS = frozenset(
     (
-        *("decision", "review", "override", "appeal", "answer", "outcome"),
+        *("decision", "review", "override", "appeal", "answer", "outcome", "explain"),
         *("submit", "examine", "approve", "return", "veto", "suspend", "resume", "retire", "publish", "refuse"),
         *("measure", "adopt", "propose", "delegate", "assess"),
         *("erase", "restrict", "hold", "key", "access", "account"),

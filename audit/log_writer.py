@@ -123,6 +123,11 @@ class LogWriter:
                 return [self._refusal(turn[0], wrong)]
             return [answer for batch in turn for answer in self.write([batch])]
 
+    @property
+    def stopped(self) -> bool:
+        """Whether an fsync failed: this process writes no more."""
+        return self._stopped is not None
+
     def close(self) -> None:
         """Give the connection up; a later write opens a new one."""
         self._forget()

@@ -27,7 +27,7 @@ from audit.group_commit import GroupCommit
 from audit.log_writer import OutOfOrder
 from audit.signed_note import keep_secret, secret_of_file, sync_folder
 from audit.trace_log import TraceLog
-from policies.errors import Sentence, Unavailable
+from policies.errors import Refused, Sentence, Unavailable
 
 WAITING = -1
 """Index in the receipt of a trace that is durable in a spool and has no place in the tree yet."""
@@ -38,6 +38,18 @@ _PLAIN = (
     *("kind", "model", "version", "artifact_digest", "rulebook_digest", "subject", "about", "actor", "site"),
     *("score", "verdict", "id"),
 )
+
+
+class StrangeRecord(Refused):
+    """A spool that came from elsewhere holds what a box has no business to say."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"this spool holds an entry of kind '{kind}', which no edge box writes; nothing of it was handed in",
+                zh=f"该暂存含有类型为“{kind}”的条目，边缘设备不会写入此类条目；未上交任何内容",
+            )
+        )
 
 
 class SpoolStopped(Unavailable):
@@ -123,6 +135,18 @@ class OfflineSpool:
         if self._handle is not None:
             os.close(self._handle)
             self._file = self._handle = self._cipher = None
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the disk failed this spool."""
+        return self._stopped is not None
+
+    def require_kinds(self, kinds: frozenset[str]) -> None:
+        """Raise StrangeRecord unless every record that waits is of one of these kinds."""
+        for file in self._files():
+            for _, draft in self._records(file):
+                if draft.kind not in kinds:
+                    raise StrangeRecord(draft.kind)
 
     def hand_in(self, log: TraceLog) -> HandedIn:
         """Give everything that waits to the log, oldest first, flagged `spooled`; then destroy it here.

@@ -477,6 +477,11 @@ class TraceLog:
         return receipt
 
     @property
+    def signing_key(self) -> SigningKey:
+        """The key that signs for this log now, for what is signed in its name beside checkpoints."""
+        return self._own_key()
+
+    @property
     def key_file(self) -> Path | None:
         """Where the signing key is kept; None when it was handed over in memory."""
         return self._key.file
@@ -510,6 +515,11 @@ class TraceLog:
         """Start signing checkpoints in the background while entries come in."""
         if self._tender is None:
             self._tender = _Tender(self)
+
+    @property
+    def stopped(self) -> bool:
+        """Whether the disk failed this process's log, which then takes nothing more."""
+        return self._writer.stopped
 
     @property
     def trouble(self) -> Exception | None:

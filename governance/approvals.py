@@ -263,6 +263,31 @@ class Approvals:
         """Let a suspended permit live again."""
         return self._toggle(model, by, reason, PermitState.SUSPENDED, PermitState.LIVE, Stage.APPROVED)
 
+    def suspend_by_rule(self, model: str, *, rule: str, reason: Sentence) -> Permit | None:
+        """Suspend the live permit of a model because a rule of the rulebook says so; None when none is live.
+
+        The rule is the actor in the log. Only an officer lets the model run again.
+        """
+        held = [p for p in self._permits.permits() if p.model == model and p.state is PermitState.LIVE]
+        if not held:
+            return None
+        permit, record = held[0], self._book.get(held[0].submission)
+        with self._database.writing() as connection:
+            moved = connection.execute(
+                update(permits)
+                .where(permits.c.id == permit.id, permits.c.state == PermitState.LIVE.value)
+                .values(state=PermitState.SUSPENDED.value)
+            )
+            if moved.rowcount != 1:
+                return None
+            set_stage(connection, [record.id], Stage.SUSPENDED)
+            bump_epoch(connection)
+        self._permits.forget()
+        body = {"reason": reason.en, "says": reason.as_json(), "rule": rule, "permit": permit.id}
+        self._log.append([statement("suspend", by=f"rule:{rule}", body=body, **self._columns(record))])
+        self._tell([(record, Stage.SUSPENDED)])
+        return permit
+
     def record_unrecorded(self) -> int:
         """Log every veto and return whose process died before it was logged; return how many there were."""
         with self._database.reading() as connection:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,15 +14,26 @@ from explainers.predictor import Predictor
 from governance.background import DOCUMENT, read_background
 from governance.submissions import SubmissionRecord
 from model_registry.loading import load_predictor
-from model_registry.store import ModelStore
 from model_registry.version import ArtifactAltered
 from policies.declaration import WITHOUT_ARTIFACT
+
+
+class Artifacts(Protocol):
+    """What is needed of a store to run its versions."""
+
+    def artifact(self, name: str, version: str) -> Path:
+        """See `ModelStore.artifact`."""
+        ...
+
+    def document(self, name: str, version: str, path: str) -> bytes:
+        """See `ModelStore.document`."""
+        ...
 
 
 class Models:
     """Loads the predictor of any registered version, permitted or not, for serving, replay and explanation."""
 
-    def __init__(self, store: ModelStore) -> None:
+    def __init__(self, store: Artifacts) -> None:
         self._store = store
         self._loaded: dict[str, Predictor] = {}
         self._backgrounds: dict[str, pd.DataFrame] = {}

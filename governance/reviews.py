@@ -167,7 +167,7 @@ class Reviews:
         """
         found = []
         for entry in self._log.statements_about(identifier):
-            if entry.kind == "outcome":
+            if entry.kind in ("outcome", "explain"):  # what was found or added, not what somebody said of it
                 continue
             found.append(read_review(entry, self._log.payload))
             if entry.kind == "appeal":

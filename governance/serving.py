@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
+from audit.alarms_only import NO_TIME, AlarmsOnly
 from audit.deidentify import IdentifierPresent, require_no_identifiers
 from audit.entries import Clock, Draft, TraceSink
 from audit.pseudonym_keys import PseudonymKeys
@@ -21,9 +22,11 @@ from explainers.matrix import as_matrix
 from explainers.predictor import Predictor
 from governance.group_thresholds import GroupThreshold, decide_in_groups, thresholds_of
 from governance.models import Models
-from governance.permits import MayNotRun, Permit, PermitBook, PermitState, unknown, unreachable
+from governance.monitors import Monitors
+from governance.permits import FALLBACK, MayNotRun, Permit, PermitBook, PermitState, unknown, unreachable
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
+from governance.tallies import Tallies
 from model_registry.version import ArtifactAltered, ArtifactGone
 from policies.declaration import DataPart
 from policies.deidentification import plan_for
@@ -37,6 +40,9 @@ logger = logging.getLogger("mingjing.serving")
 
 VERIFY_EVERY = 1.0
 """Seconds after which the registered artifact is compared with its digest again, beside the traffic."""
+
+WARMING_ROWS = 64
+"""Rows that a model explains when it is loaded: enough for the kernels of one row and of many."""
 
 VERIFY_LATEST = 5.0
 """Seconds after which a call waits for that comparison: a registry that hangs must not keep old leave alive."""
@@ -63,6 +69,15 @@ class NamedRows:
     matrix: npt.NDArray[np.float64]
 
 
+class NoTime(Unavailable):
+    """Too many requests wait, or this one waited too long, and it holds no alarm."""
+
+    fallback = FALLBACK
+
+    def __init__(self) -> None:
+        super().__init__(NO_TIME)
+
+
 class Serving:
     """Decides rows for callers. The same object stands behind HTTP, command line and Python."""
 
@@ -74,6 +89,9 @@ class Serving:
         models: Models,
         log: TraceSink,
         inference: TracedInference,
+        hurried: AlarmsOnly,
+        monitors: Monitors,
+        tallies: Tallies,
         rulebook: Callable[[], Rulebook],
         clock: Clock,
         monotonic: Callable[[], float],
@@ -84,6 +102,9 @@ class Serving:
         self._models = models
         self._log = log
         self._inference = inference
+        self._hurried = hurried
+        self._monitors = monitors
+        self._tallies = tallies
         self._rulebook = rulebook
         self._clock = clock
         self._monotonic = monotonic
@@ -121,13 +142,80 @@ class Serving:
             When no live permit exists. The refusal is logged and names `manual_control` as fallback.
         PurposeRefused, WrongPurpose, NotAllowed, Malformed
         """
+        return self.decide_with(model, X, purpose=purpose, by=by, subjects=subjects, times=times)[1]
+
+    def decide_with(
+        self,
+        model: str,
+        X: object,
+        *,
+        purpose: str | None,
+        by: Person,
+        subjects: Sequence[object] | None = None,
+        times: Sequence[datetime] | None = None,
+    ) -> tuple[ServedModel, Decided]:
+        """Decide like `decide`, and say which version did."""
         require(by, Action.PREDICT)
+        began = self._monotonic()
         try:
             asked_for = self._purpose(purpose, by)
             served, data, groups = self._permitted(model, by)
         except (MayNotRun, PurposeRefused, WrongPurpose) as refused:
+            self._tallies.refused(refused.reason if isinstance(refused, MayNotRun) else "purpose")
             self._log_refusal(model, by, purpose, refused)
             raise
+        matrix, asked, thresholds = self._read(served, data, groups, X, asked_for, by, subjects, times)
+        decided = _in_groups(self._inference.decide, served, matrix, asked, thresholds)
+        seconds = self._monotonic() - began
+        self._tallies.decided(served, decided, seconds)
+        self._monitors.saw(served, matrix, decided, seconds)
+        if decided.problems:
+            self._log_unanswered(served, by, asked_for, decided)
+        return served, decided
+
+    def alarms_only(
+        self,
+        model: str,
+        X: object,
+        *,
+        purpose: str | None,
+        by: Person,
+        subjects: Sequence[object] | None = None,
+    ) -> tuple[ServedModel, Decided]:
+        """Answer only the alarms, at once: without explanation, without the log, flagged.
+
+        For callers who cannot wait any longer. What else is among the rows goes to a person.
+
+        Raises
+        ------
+        NoTime
+            When none of the rows is an alarm.
+        MayNotRun, PurposeRefused, WrongPurpose, NotAllowed, Malformed
+        """
+        require(by, Action.PREDICT)
+        asked_for = self._purpose(purpose, by)
+        served, data, groups = self._permitted(model, by)
+        matrix, asked, thresholds = self._read(served, data, groups, X, asked_for, by, subjects, None)
+        began = self._monotonic()
+        decided = _in_groups(self._hurried.decide, served, matrix, asked, thresholds)
+        self._tallies.decided(served, decided, self._monotonic() - began)
+        if not decided.answered.any():
+            raise NoTime
+        return served, decided
+
+    def _read(
+        self,
+        served: ServedModel,
+        data: DataPart,
+        groups: tuple[GroupThreshold, ...],
+        X: object,
+        purpose: str,
+        by: Person,
+        subjects: Sequence[object] | None,
+        times: Sequence[datetime] | None,
+    ) -> tuple[npt.NDArray[np.float64], Asked, npt.NDArray[np.float64] | None]:
+        """Return the rows as the model sees them, who asks what for, and each row's threshold where groups have their
+        own. Raises Malformed, IdentifierPresent."""
         features = served.predictor.feature_names
         if isinstance(X, NamedRows):
             X = X.matrix if X.names == features else pd.DataFrame(X.matrix, columns=list(X.names))
@@ -140,21 +228,11 @@ class Serving:
         rows = len(matrix)
         _require_length("subjects", subjects, rows)
         _require_length("times", times, rows)
-        asked = Asked(
-            purpose=asked_for,
-            caller=by.name,
-            subjects=self._pseudonyms(subjects),
-            times=times,
-        )
-        if groups:
-            whole = pd.DataFrame(matrix, columns=list(features)) if whole is None else whole
-            thresholds = thresholds_of(whole, rows, groups, served)
-            decided = decide_in_groups(self._inference.decide, served, matrix, asked, thresholds)
-        else:
-            decided = self._inference.decide(served, matrix, asked)
-        if decided.problems:
-            self._log_unanswered(served, by, asked_for, decided)
-        return decided
+        asked = Asked(purpose=purpose, caller=by.name, subjects=self._pseudonyms(subjects), times=times)
+        if not groups:
+            return matrix, asked, None
+        whole = pd.DataFrame(matrix, columns=list(features)) if whole is None else whole
+        return matrix, asked, thresholds_of(whole, rows, groups, served)
 
     def served(self, model: str, by: Person) -> ServedModel:
         """Return the permitted version of a model, loaded and verified against its digest.
@@ -164,7 +242,10 @@ class Serving:
         MayNotRun
             When there is no live permit, the caller's site is not among the permitted ones, or the
             artifact is no longer the one that was approved.
+        NotAllowed
+            When the caller may not call models.
         """
+        require(by, Action.PREDICT)
         return self._permitted(model, by)[0]
 
     def _permitted(self, model: str, by: Person) -> tuple[ServedModel, DataPart, tuple[GroupThreshold, ...]]:
@@ -218,9 +299,28 @@ class Serving:
             self._loaded[permit.id] = known
         return known
 
+    def warm(self) -> None:
+        """Load every model that may run now, and have it explain a few rows, so that nobody waits for that later.
+
+        What cannot be loaded is logged; the call that needs it says why.
+        """
+        for model in dict.fromkeys(permit.model for permit in self._permits.permits()):
+            try:
+                permit, _ = self._permits.live(model, timedelta(hours=self._rulebook().permits.grace_hours))
+                loaded, _ = self._verified(permit, timedelta(0))
+                rows = self._models.background(loaded.record)
+                for few in (rows[:1], rows[:WARMING_ROWS]):
+                    if len(few):
+                        loaded.served.predictor.explain(few)
+            except Fault as fault:
+                logger.warning("%s was not warmed: %s", model, fault)
+            except Exception as error:  # noqa: BLE001 - one model that breaks must not keep the others cold
+                logger.error("%s could not be warmed: %s", model, type(error).__name__)
+
     def catch_up(self) -> None:
-        """Hand in the alarms that waited while the log was away, also when no further call comes."""
+        """Hand in the alarms that waited while the log was away or slow, also when no further call comes."""
         self._inference.empty_spool()
+        self._hurried.catch_up(self._log)
 
     def pseudonym_of(self, subject: object) -> str:
         """Return the pseudonym that new decisions about a person carry.
@@ -391,6 +491,20 @@ def _place_of(by: Person, home: str, permitted: Sequence[str]) -> str:
     if by.site is None or covers(by.site, home):
         return home
     return next((site for site in permitted if covers(by.site, site)), by.site)
+
+
+def _in_groups(
+    decide: Callable[[ServedModel, npt.NDArray[np.float64], Asked], Decided],
+    served: ServedModel,
+    matrix: npt.NDArray[np.float64],
+    asked: Asked,
+    thresholds: npt.NDArray[np.float64] | None,
+) -> Decided:
+    return (
+        decide(served, matrix, asked)
+        if thresholds is None
+        else decide_in_groups(decide, served, matrix, asked, thresholds)
+    )
 
 
 def _without_context(

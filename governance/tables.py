@@ -279,3 +279,14 @@ outbox = Table(
 )
 Index("outbox_once", outbox.c.channel, outbox.c.key, unique=True)
 Index("outbox_by_state", outbox.c.state, outbox.c.due)
+
+repeats = Table(
+    "repeated_requests",
+    metadata,
+    Column("caller", Text, primary_key=True),
+    Column("key", Text, primary_key=True),
+    Column("request", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("answer", Text),
+)
+Index("repeated_requests_by_age", repeats.c.created)

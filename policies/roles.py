@@ -45,6 +45,7 @@ class Action(StrEnum):
     TAKE_SNAPSHOT = "take_snapshot"
     ADOPT_LAW = "adopt_law"
     MANAGE_PEOPLE = "manage_people"
+    READ_METRICS = "read_metrics"
     HAND_IN_OUTCOMES = "hand_in_outcomes"
     DISCLOSE = "disclose"
 
@@ -65,6 +66,7 @@ MAY: dict[Role, frozenset[Action]] = {
             Action.OVERSEE_REVIEWS,
             Action.READ_REPORTS,
             Action.HOLD,
+            Action.READ_METRICS,
             Action.HAND_IN_OUTCOMES,
             Action.DISCLOSE,
             Action.TAKE_SNAPSHOT,
@@ -96,7 +98,7 @@ MAY: dict[Role, frozenset[Action]] = {
     Role.EMPLOYEE: frozenset({Action.READ_OWN_DECISIONS, Action.APPEAL, Action.READ_REPORTS}),
     Role.SERVICE: frozenset({Action.PREDICT, Action.HAND_IN_OUTCOMES}),
     Role.TESTER: frozenset({Action.PREDICT}),
-    Role.ADMIN: frozenset({Action.MANAGE_PEOPLE}),
+    Role.ADMIN: frozenset({Action.MANAGE_PEOPLE, Action.READ_METRICS}),
 }
 
 

@@ -21,12 +21,21 @@ from policies.rulebook_faults import (
     check_faults,
     disclosure_faults,
     impact_faults,
+    monitor_faults,
     permit_faults,
     purpose_faults,
     retention_faults,
     review_faults,
 )
-from policies.terms import REVIEW_WITHIN_HOURS, DisclosureRules, PermitRules, RetentionRules, ReviewRules
+from policies.terms import (
+    MONITORS,
+    REVIEW_WITHIN_HOURS,
+    DisclosureRules,
+    MonitorRules,
+    PermitRules,
+    RetentionRules,
+    ReviewRules,
+)
 from policies.tiers import Tier
 
 BUILT_IN = Path(__file__).parent / "rules" / "rulebook.toml"
@@ -39,6 +48,7 @@ PARTS = (
     "deidentification",
     "permits",
     "reviews",
+    "monitors",
     "retention",
     "disclosures",
     "checks",
@@ -59,6 +69,7 @@ class Rulebook:
     deidentification: DeidentificationRules
     permits: PermitRules
     reviews: ReviewRules
+    monitors: MonitorRules
     retention: RetentionRules
     disclosures: DisclosureRules
     checks: Mapping[str, Mapping[str, Any]]
@@ -140,6 +151,7 @@ def _build(document: dict[str, Any], raw: bytes) -> Rulebook:
         ),
         permits=_permits(document["permits"]),
         reviews=_reviews(document["reviews"]),
+        monitors=_monitors(document.get("monitors")),
         retention=_retention(document["retention"]),
         disclosures=DisclosureRules(
             least_cell=int(document["disclosures"]["least_cell"]),
@@ -159,6 +171,7 @@ def _faults(book: Rulebook, document: Mapping[str, Any]) -> list[Sentence]:
         *band_faults(book.deidentification),
         *permit_faults(book.permits),
         *review_faults(book.reviews),
+        *monitor_faults(book.monitors),
         *retention_faults(book.retention),
         *disclosure_faults(book.disclosures),
         *check_faults(book.checks),
@@ -237,10 +250,24 @@ def _permits(table: Mapping[str, Any]) -> PermitRules:
     return PermitRules(
         longest_days=_whole(table["longest_days"]),
         grace_hours=min(float(table["grace_hours"]), 24.0),
+        edge_hours=min(float(table.get("edge_hours", 24.0)), 24.0),
         deciders=MappingProxyType({tier: _texts(table["deciders"], tier.name) for tier in Tier}),
         inconclusive=MappingProxyType(_by_tier(table["inconclusive"])),
         blocking=_texts(table, "blocking"),
         longest_delegation_days=int(table.get("longest_delegation_days", 180)),
+    )
+
+
+def _monitors(table: Mapping[str, Any] | None) -> MonitorRules:
+    if table is None:
+        return MonitorRules()
+    most = {name: float(limit) for name, limit in table["most"].items()}
+    return MonitorRules(
+        window_rows=int(table["window_rows"]),
+        least_rows=int(table["least_rows"]),
+        least_reviews=int(table["least_reviews"]),
+        most=MappingProxyType(dict.fromkeys(MONITORS, float("inf")) | most),
+        suspends=_texts(table, "suspends"),
     )
 
 

@@ -15,7 +15,7 @@ from policies.feature_caps import CapRules
 from policies.impact_matrix import ImpactMatrix, Question
 from policies.permitted_use import PurposeRules
 from policies.roles import Role
-from policies.terms import DisclosureRules, PermitRules, RetentionRules, ReviewRules
+from policies.terms import MONITORS, DisclosureRules, MonitorRules, PermitRules, RetentionRules, ReviewRules
 from policies.tiers import Tier
 
 NEVER_ALLOWED = ("reward", "punishment", "ranking", "dismissal")
@@ -140,6 +140,11 @@ def permit_faults(permits: PermitRules) -> Iterator[Sentence]:
             en=f"permits.longest_days {days} must be at least 1 and may not rise from L1 to L4",
             zh=f"permits.longest_days {days} 应不小于 1，且从 L1 到 L4 不得增加",
         )
+    if not permits.edge_hours > 0:
+        yield Sentence(
+            en=f"permits.edge_hours is {permits.edge_hours:g}; expected hours above 0, up to 24",
+            zh=f"permits.edge_hours 为 {permits.edge_hours:g}，应大于 0 且不超过 24 小时",
+        )
     if not permits.grace_hours >= 0:
         yield Sentence(
             en=f"permits.grace_hours is {permits.grace_hours:g}; expected hours from 0 to 24",
@@ -215,6 +220,29 @@ def _is_day(text: str) -> bool:
         return f"{datetime.strptime(f'2024-{text}', '%Y-%m-%d').replace(tzinfo=UTC):%m-%d}" == text
     except ValueError:
         return False
+
+
+def monitor_faults(monitors: MonitorRules) -> Iterator[Sentence]:
+    """Yield every monitor that does not exist, and every window or limit that could never be met."""
+    for name in (*monitors.most, *monitors.suspends):
+        if name not in MONITORS:
+            yield Sentence(
+                en=f"monitors: there is no monitor '{name}'; there are {', '.join(MONITORS)}",
+                zh=f"monitors：没有监测项“{name}”，应为 {'、'.join(MONITORS)}",
+            )
+    for name, limit in monitors.most.items():
+        if not limit > 0:
+            yield Sentence(
+                en=f"monitors.most.{name} is {limit:g}; a limit is above 0",
+                zh=f"monitors.most.{name} 为 {limit:g}，应大于 0",
+            )
+    if not 0 < monitors.least_rows <= monitors.window_rows or monitors.least_reviews < 1:
+        yield Sentence(
+            en=f"monitors: least_rows {monitors.least_rows} must be above 0 and at most window_rows "
+            f"{monitors.window_rows}, least_reviews {monitors.least_reviews} at least 1",
+            zh=f"monitors：least_rows {monitors.least_rows} 应大于 0 且不超过 window_rows {monitors.window_rows}，"
+            f"least_reviews {monitors.least_reviews} 不得小于 1",
+        )
 
 
 def retention_faults(retention: RetentionRules) -> Iterator[Sentence]:

@@ -12,7 +12,8 @@ from policies.tiers import Tier
 class PermitRules:
     """How long a permit may run by tier, who decides, which findings stand in the way of any approval, and
     what a check without a conclusion means: "note", "reason" or "blocks". An officer's delegation ends after
-    `longest_delegation_days` at the latest."""
+    `longest_delegation_days` at the latest. `edge_hours` is how long
+    the package of an edge box is valid."""
 
     longest_days: Mapping[Tier, int]
     grace_hours: float
@@ -20,6 +21,7 @@ class PermitRules:
     inconclusive: Mapping[Tier, str]
     blocking: tuple[str, ...]
     longest_delegation_days: int = 180
+    edge_hours: float = 24.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,3 +65,22 @@ class ReviewRules:
     least_reviewers: int = 3
     least_reviews: int = 20
     hurried_seconds: int = 10
+
+
+MONITORS = ("input_psi", "score_psi", "alarm_shift", "override_rate", "capped_share", "latency_seconds")
+"""What is watched while a model decides: drift of its inputs and scores (population stability index against the rows
+it was examined with), how far its rate of alarms moved, the share of reviewed decisions that people overrode, the
+share of decisions in which a cap clipped, and the 99th percentile of the time of a call."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonitorRules:
+    """Limits of what is watched, over the latest `window_rows` rows once there are `least_rows` of them, and for
+    overrides once there are `least_reviews`. A monitor named in `suspends` ends the permit's life by itself until an
+    officer lets it run again. A rulebook that says nothing watches and suspends nothing."""
+
+    window_rows: int = 2000
+    least_rows: int = 500
+    least_reviews: int = 30
+    most: Mapping[str, float] = field(default_factory=lambda: dict.fromkeys(MONITORS, float("inf")))
+    suspends: tuple[str, ...] = ()

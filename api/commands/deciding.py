@@ -9,7 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
-from api.commands.shared import Acting, Data, Json, acting, moment, opened, out, say, show_json, show_pairs
+from api.commands.shared import (
+    Acting,
+    Data,
+    Json,
+    acting,
+    moment,
+    opened,
+    out,
+    say,
+    settings_for,
+    show_json,
+    show_pairs,
+)
 from api.views import as_seen_by, require_reader, view_of
 from audit.verify import verify_bundle
 from policies.errors import Malformed, NotFound, Sentence
@@ -31,13 +43,14 @@ def predict(
 
     Example: mingjing predict chemical-release-harm --input releases.csv --out answers.csv
     """
-    from api.tables import answers_table, read_rows, write_rows
+    from api.tables import read_rows, write_rows
+    from governance.governed_model import table_of
 
     rows = read_rows(input_file)
     with opened(data) as service:
         person = acting(service, as_user, Role.SERVICE)
         decided = service.serving.decide(model, rows, purpose=purpose, by=person)
-    answers = answers_table(decided)
+    answers = table_of(decided)
     if output is not None:
         write_rows(answers, output)
     alarms = sum(1 for decision in decided.decisions if decision is not None and decision.verdict)
@@ -58,6 +71,22 @@ def predict(
             out.print(f"  row {problem.row}: {say(problem.says)}", markup=False)
     if refused:
         raise typer.Exit(1)
+
+
+def wrap(
+    model: Annotated[str, typer.Argument(help="Registered model name.")],
+    output: Annotated[Path, typer.Option("--out", help="Folder to write; it must not exist.")],
+    purpose: Annotated[str, typer.Option("--purpose", help="What the answers are for.")] = "risk_intervention",
+    data: Data = None,
+) -> None:
+    """Write a folder that MLflow loads and serves as a model, governed by this house.
+
+    Example: mingjing wrap chemical-release-harm --out governed-model
+    """
+    from api.pyfunc_door import wrap as write
+
+    write(model, settings_for(data).data, output, purpose=purpose)
+    out.print(f"mlflow models serve -m {output} --env-manager local", markup=False)
 
 
 def trace(

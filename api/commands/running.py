@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from api.commands.shared import Data, Json, err, opened, out, say, settings_for, show_json
+from api.settings import Settings
 from policies.errors import Conflict, Sentence
 from policies.roles import Role
 
@@ -67,36 +70,55 @@ def serve(
     host: Annotated[str | None, typer.Option("--host", help="Address to listen on.")] = None,
     port: Annotated[int | None, typer.Option("--port", help="Port to listen on.")] = None,
     user: Annotated[str, typer.Option("--user", help="Account of the one-time login.")] = "",
+    workers: Annotated[int, typer.Option("--workers", min=1, max=64, help="Serving processes on this address.")] = 1,
+    edge: Annotated[Path | None, typer.Option("--edge", help="Package of an edge box; needs no registry.")] = None,
+    trust: Annotated[str | None, typer.Option("--trust", help="Fingerprint of head office's log key; once.")] = None,
     data: Data = None,
 ) -> None:
     """Serve the API and the console; prints the address and a one-time login.
 
     Example: mingjing serve --port 8400
     """
-    import uvicorn
-
-    from api.app import create_app
-    from api.rounds import Rounds
+    if edge is not None:
+        _serve_edge(edge, trust, settings_for(data), host, port)
+        return
+    from api.listening import listen
+    from api.server import serve_on
     from api.wiring import open_service
-    from api.work import WorkerProcess
 
     settings = settings_for(data)
-    at, on = host or settings.host, port or settings.port
-    service = open_service(settings, door="serve", tend=True)
+    at, on = host or settings.host, port if port is not None else settings.port
+    service = open_service(settings, door="serve", tend=workers == 1)
+    service.standing.clear()
     name = user or _first_officer(service)
     once = service.people.once(name)
+    door = listen(at, on)
+    on = door.getsockname()[1]
     out.print(f"Mingjing listens on http://{at}:{on}", markup=False)
     out.print(f"One-time login as {name}: http://{at}:{on}/login/once?token={once}", markup=False)
-    worker = WorkerProcess(settings.data)
-    rounds = Rounds(service, time.monotonic, worker.ensure)
-    rounds.start()
+    if workers == 1:
+        serve_on(door, settings, keeper=True, service=service)
+        return
+    from api.supervisor import Supervisor
 
-    def before_close() -> None:
-        rounds.stop()
-        worker.stop()
+    service.close()
+    raise typer.Exit(Supervisor(door, settings, workers).run())
 
-    app = create_app(service, before_close)
-    uvicorn.run(app, host=at, port=on, log_level="warning", server_header=False, access_log=False)
+
+def _serve_edge(package: Path, trust: str | None, settings: Settings, host: str | None, port: int | None) -> None:
+    from api.edge import create_edge_app, open_edge
+    from api.listening import listen, serve_app
+    from api.wiring import system_clock
+
+    house = open_edge(package, settings.data, trusted=trust, clock=system_clock, monotonic=time.monotonic)
+    door = listen(host or settings.host, port if port is not None else settings.port)
+    until = f"{house.package.until:%Y-%m-%d %H:%M} UTC"
+    out.print(
+        f"Edge box {house.package.box} listens on http://{':'.join(map(str, door.getsockname()[:2]))}", markup=False
+    )
+    out.print(f"Its package is valid until {until}; after that only flagged alarms, then nothing.", markup=False)
+    threading.Thread(target=house.warm_up, name="mingjing-warm", daemon=True).start()
+    serve_app(door, create_edge_app(house))
 
 
 def doctor(data: Data = None, as_json: Json = False) -> None:

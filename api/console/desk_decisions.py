@@ -147,7 +147,10 @@ def _list(
         request,
         "decisions.html",
         status,
-        lines=[{"entry": entry, "said": [s.kind for s in service.log.statements_about(entry.id)]} for entry in entries],
+        lines=[
+            {"entry": entry, "said": [s.kind for s in service.log.statements_about(entry.id) if s.kind != "explain"]}
+            for entry in entries
+        ],
         asked=asked,
         flags=FLAGS,
         more=more,

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
 
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 
-from api.routes.shared import HouseService
+from api.routes.asking import Deciding
 
 logger = logging.getLogger("mingjing.health")
 
@@ -16,7 +18,7 @@ router = APIRouter(tags=["health"])
 @router.get("/v2")
 def server() -> dict[str, object]:
     """Name this server."""
-    return {"name": "mingjing", "version": "0.1.0", "extensions": []}
+    return {"name": "mingjing", "version": version("mingjing"), "extensions": ["binary_tensor_data"]}
 
 
 @router.get("/v2/health/live")
@@ -26,13 +28,24 @@ def live() -> dict[str, bool]:
 
 
 @router.get("/v2/health/ready")
-def ready(service: HouseService, response: Response) -> dict[str, bool]:
-    """Say whether decisions can be made: the log answers and permits can be read."""
-    try:
-        service.log.size()
-        service.permits.permits()
-    except Exception as error:  # noqa: BLE001 - whatever is wrong, the honest answer is 'not ready'
-        logger.warning("not ready: %s", type(error).__name__)
+def ready(service: Deciding, response: Response) -> dict[str, object]:
+    """Say whether decisions can be made: models are loaded, the log takes entries, permits can be read."""
+    missing = service.readiness.missing()
+    if missing:
+        logger.warning("not ready: %s", "; ".join(said.en for said in missing))
         response.status_code = 503
-        return {"ready": False}
+        return {"ready": False, "why": [said.as_json() for said in missing]}
     return {"ready": True}
+
+
+@router.get("/v1/models/{name}/ping")
+@router.get("/v1/models/{name}/health")
+def ping(name: str, service: Deciding, response: Response) -> dict[str, object]:
+    """Answer what MLflow's scoring server answers under these names. Says nothing about the model: no login here."""
+    return ready(service, response)
+
+
+@router.get("/v1/models/{name}/version", response_class=PlainTextResponse)
+def version_of_server(name: str) -> str:
+    """Name the version of this server, as text."""
+    return version("mingjing")

@@ -7,34 +7,19 @@ from typing import Annotated
 
 from fastapi import Depends, Header, Query, Request
 
-from api.tokens import NotSignedIn
+from api.routes.asking import SESSION as SESSION
+from api.routes.asking import Asking as Asking
+from api.routes.asking import person_of as person_of
+from api.routes.asking import token_of as token_of
 from api.views import require_reader as require_reader
 from api.views import view_of as view_of
 from api.wiring import Service
-from policies.roles import Person
-
-SESSION = "mingjing_session"
 
 
 def service_of(request: Request) -> Service:
     """Return the service behind this application."""
     service: Service = request.app.state.service
     return service
-
-
-def person_of(request: Request) -> Person:
-    """Return who asks, by bearer token or session cookie. Raises NotSignedIn."""
-    return service_of(request).people.by_token(token_of(request))
-
-
-def token_of(request: Request) -> str:
-    """Return the token or session a request was sent with. Raises NotSignedIn when there is none."""
-    scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    if scheme.lower() != "bearer":
-        token = request.cookies.get(SESSION, "")
-    if not token.strip():
-        raise NotSignedIn()
-    return token.strip()
 
 
 def address_of(request: Request) -> str | None:
@@ -50,7 +35,6 @@ def purpose_of_query(request: Request, stated: Annotated[str | None, Header(alia
 
 
 HouseService = Annotated[Service, Depends(service_of)]
-Asking = Annotated[Person, Depends(person_of)]
 Purposed = Annotated[str, Depends(purpose_of_query)]
 Cursor = Annotated[str | None, Query(description="Cursor of the page before.")]
 Since = Annotated[datetime | None, Query(alias="from", description="From this moment on.")]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import io
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
+import orjson
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -13,6 +17,7 @@ from api.invocations import read_invocation
 from policies.errors import Malformed
 from policies.roles import Role
 from tests.api.doors import Doors, let_tokens_be_forgotten, rows_of
+from tests.api.listening import listening
 from tests.governance.factories import OFFICER, SENSORS, rows
 
 URL = "/v1/models/gas-leak/invocations"
@@ -260,3 +265,140 @@ class TestTokens:
     def test_expired_is_401(self, own_doors: Doors) -> None:
         own_doors.house.clock.go(days=91)
         assert invoke(own_doors, rows_of()).status_code == 401
+
+
+CSV_ROWS = "temperature,pressure\n" + "\n".join(f"{a},{b}" for a, b in VALUES) + "\n"
+CSV_TYPE = {"Content-Type": "text/csv"}
+
+
+def parquet(frame: pd.DataFrame) -> bytes:
+    """A table as a Parquet file."""
+    file = io.BytesIO()
+    frame.to_parquet(file)
+    return file.getvalue()
+
+
+class TestOtherTypes:
+    @pytest.mark.parametrize(
+        ("kind", "body"),
+        [
+            ("text/csv", CSV_ROWS.encode()),
+            ("text/csv; charset=utf-8", CSV_ROWS.encode()),
+            ("text/csv", b"\xef\xbb\xbf" + CSV_ROWS.replace("\n", "\r\n").encode()),
+            ("text/csv", FRAME.to_csv().encode()),
+            ("application/vnd.apache.parquet", parquet(FRAME)),
+            ("application/json", orjson.dumps({"instances": VALUES})),
+            ("application/x-www-form-urlencoded", orjson.dumps({"instances": VALUES})),
+        ],
+        ids=["csv", "charset", "windows", "with its index", "parquet", "json", "what curl says"],
+    )
+    def test_say_the_same(self, doors: Doors, kind: str, body: bytes) -> None:
+        answer = invoke(doors, content=body, headers={"Content-Type": kind})
+        assert answer.status_code == 200, answer.text
+        assert answer.json()["predictions"] == invoke(doors, {"instances": VALUES}).json()["predictions"]
+
+    def test_an_empty_cell_is_a_missing_reading(self, doors: Doors) -> None:
+        answer = invoke(doors, content=b"temperature,pressure\n,100\n", headers=CSV_TYPE)
+        assert answer.json()["predictions"] == invoke(doors, {"instances": [[None, 100]]}).json()["predictions"]
+
+    def test_a_header_alone_asks_nothing(self, doors: Doors) -> None:
+        answer = invoke(doors, content=b"temperature,pressure\n", headers=CSV_TYPE)
+        assert (answer.status_code, answer.json()["predictions"]) == (200, [])
+
+    @pytest.mark.parametrize("form", ["split", "instances", "csv"])
+    def test_the_address_may_ask_for_contributions(self, doors: Doors, form: str) -> None:
+        url = f"{URL}?contributions=true"
+        if form == "csv":
+            answer = invoke(doors, url=url, content=CSV_ROWS.encode(), headers=CSV_TYPE)
+        else:
+            answer = invoke(doors, rows_of() if form == "split" else {"instances": VALUES}, url=url)
+        assert all(len(why["values"]) == 2 for why in answer.json()["contributions"])
+
+    def test_the_subject_column_names_the_persons(self, doors: Doors) -> None:
+        body = b"temperature,pressure,worker_id\n20,100,csv-1\n"
+        assert invoke(doors, content=body, headers=CSV_TYPE).status_code == 200
+        pseudonym = doors.house.service.serving.pseudonym_of("csv-1")
+        found = doors.ask("get", "/v1/decisions", Role.DSO, params={"subject": pseudonym}).json()["decisions"]
+        assert len(found) == 1
+
+    @pytest.mark.parametrize(
+        ("kind", "body", "status", "sentence"),
+        [
+            ("text/csv", b"", 422, "the CSV is empty; expected a header"),
+            ("text/csv", b"temperature,pressure\n1\n", 422, "row 0 of the CSV has 1 cells, its header has 2"),
+            ("text/csv", b"temperature,pressure\n1,2\n1,2,3\n", 422, "row 1 of the CSV has 3 cells, its header has 2"),
+            ("text/csv", b'temperature,pressure\n"1,2\n', 422, "the CSV cannot be read: unexpected end of data"),
+            ("text/csv", b"temperature,pressure\n1,high\n", 422, "'pressure' holds 'high'; expected a number"),
+            ("text/csv", b"temperature,pressure\n1,1_000\n", 422, "'pressure' holds '1_000'; expected a number"),
+            ("text/csv", b"temperature,pressure\n1,inf\n", 422, "'pressure' is infinite in 1 rows"),
+            ("text/csv", b"temperature,temperature\n1,2\n", 422, "column 'temperature' appears 2 times"),
+            ("text/csv", b"temperature,pressure\n1,\xff\n", 422, "the CSV is not UTF-8 (byte 23)"),
+            ("text/csv; charset=gbk", b"temperature,pressure\n1,2\n", 415, "only UTF-8 is read, found charset gbk"),
+            ("application/vnd.apache.parquet", b"PAR1", 422, "the Parquet cannot be read"),
+            ("application/vnd.apache.parquet", parquet(FRAME)[:-9], 422, "the Parquet cannot be read"),
+            ("application/vnd.apache.parquet", parquet(FRAME.assign(pressure="x")), 422, "'pressure' holds 'x'"),
+            ("image/png", b"\x89PNG", 415, "a body of type image/png is not read"),
+        ],
+    )
+    def test_what_cannot_be_read_is_refused(
+        self, doors: Doors, kind: str, body: bytes, status: int, sentence: str
+    ) -> None:
+        answer = invoke(doors, content=body, headers={"Content-Type": kind})
+        assert answer.status_code == status, answer.text
+        assert sentence in answer.json()["detail"]
+
+    def test_a_small_parquet_that_unfolds_is_refused_before_it_does(self, doors: Doors) -> None:
+        body = parquet(pd.DataFrame({"temperature": np.zeros(40_000_000, np.int8)}))
+        assert len(body) < 1_000_000
+        answer = invoke(doors, content=body, headers={"Content-Type": "application/vnd.apache.parquet"})
+        assert answer.status_code == 422
+        assert "the Parquet unfolds to 320,000,000 bytes" in answer.json()["detail"]
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")  # MLflow warns about its own type hints when it is imported
+class TestMlflow:
+    """What MLflow's own clients see."""
+
+    @pytest.mark.parametrize("form", ["split", "instances"])
+    def test_unknown_params_are_refused_where_mlflow_drops_them(self, doors: Doors, form: str) -> None:
+        body = {**(rows_of() if form == "split" else {"instances": VALUES}), "params": {"threshold": 0.1}}
+        answer = invoke(doors, body)
+        assert answer.status_code == 422
+        assert answer.json()["detail"] == "params threshold are not known; known: contributions"
+
+    @pytest.mark.parametrize("body", [{"instances": [["x"]]}, {**rows_of(), "subjects": ["too", "many", "of them"]}])
+    def test_errors_carry_their_fields(self, doors: Doors, body: Any) -> None:
+        document = invoke(doors, body).json()
+        assert document["error_code"] == "INVALID_PARAMETER_VALUE"
+        assert document["message"] == document["detail"]
+
+    def test_the_deployments_client_predicts(self, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+        from mlflow.deployments import get_deploy_client
+        from mlflow.exceptions import MlflowException
+
+        monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", doors.tokens[Role.SERVICE, "everywhere"])
+        with listening(doors.client.app) as port:
+            client = get_deploy_client(f"http://127.0.0.1:{port}")
+            said = client.predict(endpoint="gas-leak", inputs=rows_of(3))
+            assert said["predictions"] == invoke(doors, rows_of(3)).json()["predictions"]
+            assert len(said["decision_ids"]) == 3
+            with pytest.raises((MlflowException, OSError), match="column 'temperature' is missing"):
+                client.predict(endpoint="gas-leak", inputs={"dataframe_records": [{"pressure": 1}]})
+
+    def test_the_scoring_client_pings_and_invokes(self, doors: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+        import requests
+        from mlflow.pyfunc.scoring_server.client import ScoringServerClient
+
+        monkeypatch.setattr(requests, "post", _with(doors.tokens[Role.SERVICE, "everywhere"], requests.post))
+        with listening(doors.client.app) as port:
+            client = ScoringServerClient("127.0.0.1", f"{port}/v1/models/gas-leak")
+            client.ping()
+            assert client.get_version() == version("mingjing")
+            assert client.invoke(FRAME).get_predictions()[0].tolist() == pytest.approx(
+                invoke(doors, {"instances": VALUES}).json()["predictions"]
+            )
+
+
+def _with(token: str, post: Any) -> Any:
+    """This client knows no token; a proxy in front of it would add one."""
+    return lambda *words, headers, **more: post(*words, headers={**headers, "Authorization": f"Bearer {token}"}, **more)

@@ -48,11 +48,27 @@ NO_SCOPE = {"question": "employment_in_nyc", "applies": False, "reason": ""}
 DECISION = "/v1/decisions/{decision}"
 QUARTER = "/v1/disclosures/{quarter}"
 NO_MEASURE = {"indicator": "", "target": 0, "owner": ""}
+CALLS = Expected(frozenset({Role.SERVICE, Role.TESTER}), "name")
+TENSORS = Expected(
+    CALLS.roles, "name", {"inputs": [{"name": "x", "shape": [1, 2], "datatype": "FP64", "data": [20.0, 100.0]}]}
+)
 
 TABLE: dict[tuple[str, str], Expected] = {
     ("get", "/v2"): PUBLIC,
     ("get", "/v2/health/live"): PUBLIC,
     ("get", "/v2/health/ready"): PUBLIC,
+    ("get", "/v1/models/{name}/ping"): PUBLIC,
+    ("get", "/v1/models/{name}/health"): PUBLIC,
+    ("get", "/v1/models/{name}/version"): PUBLIC,
+    ("get", "/v2/models/{name}"): CALLS,
+    ("get", "/v2/models/{name}/ready"): CALLS,
+    ("get", "/v2/models/{name}/versions/{version}"): CALLS,
+    ("get", "/v2/models/{name}/versions/{version}/ready"): CALLS,
+    ("post", "/v2/models/{name}/infer"): TENSORS,
+    ("post", "/v2/models/{name}/versions/{version}/infer"): TENSORS,
+    ("post", "/endpoints/{name}/invocations"): Expected(frozenset({Role.SERVICE, Role.TESTER}), "name", rows_of()),
+    ("get", "/metrics"): Expected(frozenset({Role.ADMIN, Role.DSO})),
+    ("get", "/v1/models/{name}/monitors"): Expected(READS_SUBMISSIONS, "name"),
     ("get", "/v1/log/checkpoint"): PUBLIC,
     ("get", "/v1/log/consistency"): PUBLIC,
     ("get", "/v1/reports"): PUBLIC,

@@ -1,0 +1,61 @@
+"""One serving process of head office: opens the house, answers on a socket it is given, drains and seals at the end."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import socket
+import threading
+import time
+
+from api.app import create_app
+from api.listening import serve_app
+from api.logs import log_as_json
+from api.rounds import Rounds
+from api.settings import Settings
+from api.wiring import Service, open_service
+from api.work import WorkerProcess
+
+
+def serve_on(door: socket.socket, settings: Settings, *, keeper: bool, service: Service | None = None) -> None:
+    """Serve until the process is told to stop (SIGTERM, SIGINT); then answer what is under way, sign, and close.
+
+    Parameters
+    ----------
+    door : socket
+        Already listening; several processes may share it.
+    keeper : bool
+        Whether this process also does what one of several has to: recheck, expire, ask witnesses, examine.
+    service : Service, optional
+        An opened house to take over; None opens one.
+    """
+    if settings.log_format == "json":
+        log_as_json()
+    service = service or open_service(settings, door="serve", tend=True)
+    work = WorkerProcess(settings.data) if keeper else None
+    rounds = Rounds(service, time.monotonic, work.ensure if work is not None else lambda: None, keeper=keeper)
+    rounds.start()
+    _end_with_parent()
+    service.readiness.warming()
+    threading.Thread(target=service.warm_up, name="mingjing-warm", daemon=True).start()
+
+    def before_close() -> None:
+        rounds.stop()
+        if work is not None:
+            work.stop()
+
+    serve_app(door, create_app(service, before_close))
+
+
+def _end_with_parent() -> None:
+    """Where a supervisor started this process and is gone, stop as if it had said so."""
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    threading.Thread(target=watch, name="mingjing-parent", daemon=True).start()

@@ -362,6 +362,7 @@ def _there(there: bool, name: str, link: str) -> Answer:
 
 SOURCES_ZH = {
     "official text": "正式文本",
+    "not compared with the official text": "尚未与正式文本核对",
     "secondary sources": "二手资料",
     "operator": "运营方提供",
     "year of the edition": "版本年份",

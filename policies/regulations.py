@@ -139,7 +139,7 @@ class Pack:
 
     id: str
     version: str
-    checked: date
+    written: date
     jurisdiction: str
     origin: Origin
     title: Sentence
@@ -160,7 +160,7 @@ class Pack:
         return {
             "id": self.id,
             "version": self.version,
-            "checked": self.checked.isoformat(),
+            "written": self.written.isoformat(),
             "jurisdiction": self.jurisdiction,
             "source": self.origin.value,
             "title": self.title.as_json(),
@@ -263,7 +263,7 @@ def _files_of(folder: Path) -> list[Path]:
 
 
 PACK_KEYS = {
-    *("format", "id", "version", "checked", "jurisdiction", "source", "title", "citation", "note"),
+    *("format", "id", "version", "written", "jurisdiction", "source", "title", "citation", "note"),
     *("act_within_days", "questions", "clauses"),
 }
 CLAUSE_KEYS = {
@@ -307,7 +307,7 @@ class _Reader:
         made = Pack(
             id=self._text("id", table.get("id")),
             version=self._text("version", table.get("version")),
-            checked=self._date("checked", table.get("checked")) or date.min,
+            written=self._date("written", table.get("written")) or date.min,
             jurisdiction=self._text("jurisdiction", table.get("jurisdiction")),
             origin=self._choice("source", table.get("source"), Origin, Origin.PUBLIC),
             title=self._sentence("title", table.get("title")),
@@ -353,7 +353,9 @@ class _Reader:
             since=since,
             until=until,
             standing=self._choice(f"{where}.status", said.get("status", "in_force"), Standing, Standing.IN_FORCE),
-            since_source=self._text(f"{where}.since_source", said.get("since_source", "official text")),
+            since_source=self._text(
+                f"{where}.since_source", said.get("since_source", "not compared with the official text")
+            ),
             asks_of=self._text(f"{where}.asks_of", said.get("asks_of", "dso")),
             figures=self._figures(f"{where}.figures", said.get("figures", {})),
             measures=tuple(self._measure(f"{where}.answered_by[{n}]", m) for n, m in enumerate(measures, start=1)),

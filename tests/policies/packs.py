@@ -21,7 +21,7 @@ def a_pack_text(measure: str = BOUND, *, clause: str = "", pack: str = "", more:
     return f"""format = 1
 id = "test-law"
 version = "1"
-checked = 2026-01-01
+written = 2026-01-01
 jurisdiction = "CN"
 source = "public"
 title = {{ en = "Test law", zh = "测试法" }}

@@ -128,7 +128,7 @@ class TestScope:
     def test_before_its_day_a_clause_asks_nothing(self) -> None:
         assert said(one('outside = "x"', held(day=date(2019, 12, 31)))) == (
             "not_in_scope",
-            "applies from 2020-01-01 (official text)",
+            "applies from 2020-01-01 (not compared with the official text)",
         )
 
     def test_on_its_day_it_does(self) -> None:

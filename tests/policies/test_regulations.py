@@ -66,7 +66,12 @@ class TestBuiltIn:
 
     @pytest.mark.parametrize(("pack", "clause"), CLAUSES, ids=[f"{p.id} {c.id}" for p, c in CLAUSES])
     def test_say_where_each_date_is_known_from(self, pack: Pack, clause: Clause) -> None:
-        assert clause.since_source in ("official text", "secondary sources", "operator", "year of the edition")
+        assert clause.since_source in (
+            "not compared with the official text",
+            "secondary sources",
+            "operator",
+            "year of the edition",
+        )
         assert clause.since.year >= 1978
 
     def test_ask_for_scope_before_the_algorithm_provisions(self) -> None:
@@ -117,7 +122,7 @@ class TestFaults:
         [
             ("format = 1", "format = 2", "law.toml: format is 2; expected 1"),
             ('id = "test-law"', "", "law.toml: id is None; expected a text that is not empty"),
-            ("checked = 2026-01-01", 'checked = "soon"', "law.toml: checked is 'soon'; expected a date"),
+            ("written = 2026-01-01", 'written = "soon"', "law.toml: written is 'soon'; expected a date"),
             (
                 'source = "public"',
                 'source = "hearsay"',

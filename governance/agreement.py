@@ -149,8 +149,9 @@ class OverReliance:
     def says(self) -> Sentence:
         """Return what the figures mean, in one sentence."""
         if self.withheld:
+            noun = "person" if self.reviewers == 1 else "people"
             return Sentence(
-                en=f"{self.reviewers} people reviewed; signs of over-reliance are told about "
+                en=f"{self.reviewers} {noun} reviewed; signs of over-reliance are told about "
                 f"{self.least_reviewers} or more together, never about one",
                 zh=f"复核人员共 {self.reviewers} 人；过度依赖迹象仅在 {self.least_reviewers} 人及以上时汇总展示，"
                 "不针对个人",

@@ -27,10 +27,12 @@ def inbox(request: Request, person: Visitor) -> Response:
     """Show what waits for this person: open requests whose day is near, and decisions, gravest tier first."""
     require(person, Action.REVIEW)
     service = service_of(request)
+    waiting = service.review_queue.waiting(person, limit=SHOWN + 1)
     return page(
         request,
         "inbox.html",
-        waiting=service.review_queue.waiting(person, limit=SHOWN),
+        waiting=waiting[:SHOWN],
+        more=len(waiting) > SHOWN,
         due=service.appeals.due(person),
         now=service.clock(),
     )

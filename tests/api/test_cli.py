@@ -541,7 +541,7 @@ class TestReviewAndAppeal:
         assert terminal.run("review", "add", first, "override", "--reason", "sound", "--label", "safety=well") == 0
         assert terminal.json("review", "add", first, "confirm", "--reason", "not sound")["kind"] == "review"
         told = terminal.json("review", "agreement")["over_reliance"]["withheld"]["en"]
-        assert told.startswith("1 people reviewed")
+        assert told.startswith("1 person reviewed")
         assert terminal.run("review", "agreement") == 0
         assert "gas-leak: 1 of 6 decisions were reviewed, 100.0% of them confirmed" in terminal.out
         assert terminal.run("review", "labels", "gas-leak", "--out", str(tmp_path / "labels.csv")) == 0

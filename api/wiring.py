@@ -1,4 +1,4 @@
-"""Where the parts meet: one service behind HTTP, the command line and Python. The only holder of the clock."""
+"""Where the parts meet: one service behind HTTP, the command line and Python."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+from api.clock import system_clock
 from api.company import CompanySignIn, provider_of
 from api.controls import packs_of, signing_of, surroundings_of
 from api.disclosing import Disclosing
@@ -73,11 +74,6 @@ from policies.tiers import Tier
 
 FIRST_YEAR, LAST_YEAR = 1900, 9000
 """Years that a question may name: days can be added to and taken from them, in every zone."""
-
-
-def system_clock() -> datetime:
-    """Return the present moment in UTC."""
-    return datetime.now(UTC)  # noqa: TID251 - the one place that reads the system clock
 
 
 @dataclass(frozen=True, kw_only=True)

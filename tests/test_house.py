@@ -163,3 +163,12 @@ class TestCircles:
         (copy_of_the_house / "reports" / "planted_a.py").unlink()
         assert linted.returncode == 1
         assert "No circles inside a room BROKEN" in linted.stdout
+
+
+class TestSmallInstallations:
+    def test_an_edge_box_needs_no_registry_and_no_report_library(self) -> None:
+        absent = ["mlflow", "reportlab", "xlsxwriter", "authlib", "apprise", "pyhanko", "shap", "lime"]
+        wanted = ["api.cli", "api.clock", "api.edge", "api.listening"]
+        code = f"import sys; sys.modules.update(dict.fromkeys({absent})); [__import__(name) for name in {wanted}]"
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr

@@ -35,7 +35,7 @@ def serve(
     """
     import uvicorn
 
-    from api.wiring import system_clock
+    from api.clock import system_clock
     from api.witness_app import create_witness_app
     from audit.witness import Witness
 

@@ -23,7 +23,7 @@ def backup(
     Example: mingjing backup --out /backup/2026-03-02 --keys /safe/2026-03-02
     """
     from api.backups import back_up
-    from api.wiring import system_clock
+    from api.clock import system_clock
 
     made = back_up(settings_for(data), output, keys, clock=system_clock)
     if as_json:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from governance.submissions import SubmissionRecord
 from policies.errors import Malformed, NotFound, Sentence
 from policies.roles import Action, Person, require
-from reports.bias_audit import BiasAudit
 
 if TYPE_CHECKING:
     from api.wiring import Service
+    from reports.bias_audit import BiasAudit
 
 TRANSPARENCY = "transparency"
 FORMS: Mapping[str, tuple[str, ...]] = {

@@ -106,9 +106,9 @@ def serve(
 
 
 def _serve_edge(package: Path, trust: str | None, settings: Settings, host: str | None, port: int | None) -> None:
+    from api.clock import system_clock
     from api.edge import create_edge_app, open_edge
     from api.listening import listen, serve_app
-    from api.wiring import system_clock
 
     house = open_edge(package, settings.data, trusted=trust, clock=system_clock, monotonic=time.monotonic)
     door = listen(host or settings.host, port if port is not None else settings.port)

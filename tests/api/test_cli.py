@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from api import wiring
 from api.cli import app, run
+from api.clock import system_clock
 from api.commands.shared import end_of_day
 from model_registry.memory_store import MemoryStore
 from policies.roles import Role
@@ -64,7 +65,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Memor
     folder = tmp_path_factory.mktemp("cli")
     store = MemoryStore(folder / "models")
     with a_house(folder / "house", store=store) as house:
-        house.clock.now = wiring.system_clock()  # the commands read the real one
+        house.clock.now = system_clock()  # the commands read the real one
         tokens = {}
         for role in (Role.EMPLOYEE, Role.REVIEWER, Role.SERVICE, Role.ML_ENGINEER, Role.ADMIN):
             subject = "w-1" if role is Role.EMPLOYEE else None
@@ -506,7 +507,7 @@ def own(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(wiring, "model_store", lambda _settings: store)
     with a_house(tmp_path / "own", store=store) as house:
-        house.clock.now = wiring.system_clock()
+        house.clock.now = system_clock()
         yield house, Terminal(capsys, house.folder / "data")
 
 

@@ -21,8 +21,9 @@ from typing import Any
 
 import pytest
 
+from api.clock import system_clock
 from api.settings import Settings
-from api.wiring import model_store, system_clock
+from api.wiring import model_store
 from model_registry.deferred_store import DeferredStore
 from policies.roles import Role
 from tests.governance.factories import OFFICER, SENSORS, House, a_house, rows

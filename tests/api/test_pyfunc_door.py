@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from api import wiring
+from api.clock import system_clock
 from api.pyfunc_door import wrap
 from policies.errors import Conflict
 from tests.governance.factories import OFFICER, PURPOSE, SENSORS, House, a_directory, rows
@@ -28,7 +29,7 @@ REPOSITORY = Path(__file__).resolve().parent.parent.parent
 @pytest.fixture
 def wrapped(house: House, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder for a model with a permit. The house's models lie in memory, so its own store stands behind it."""
-    house.clock.now = wiring.system_clock()
+    house.clock.now = system_clock()
     house.approved()
     monkeypatch.setattr(wiring, "model_store", lambda _: house.service.store)
     folder = house.folder / "governed"

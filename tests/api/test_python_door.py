@@ -13,6 +13,7 @@ import pytest
 import api
 from api import wiring
 from api.cli import run
+from api.clock import system_clock
 from api.identity import NotSignedIn
 from governance.permits import MayNotRun
 from model_registry.memory_store import MemoryStore
@@ -32,7 +33,7 @@ def at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
     monkeypatch.setattr(wiring, "model_store", lambda _settings: store)
     monkeypatch.delenv("MINGJING_TOKEN", raising=False)
     with a_house(tmp_path / "house", store=store) as house:
-        house.clock.now = wiring.system_clock()  # the doors under test read the real one
+        house.clock.now = system_clock()  # the doors under test read the real one
         house.approved()
         yield house
 

@@ -19,7 +19,7 @@ from governance.appeals import Asks
 from governance.publications import BIAS_AUDIT
 from governance.reviews import Judgement
 from policies.errors import Sentence
-from policies.quarters import Quarter
+from policies.quarters import Quarter, quarter_of
 from policies.roles import Person, Role
 from policies.tiers import Tier
 from tests.governance.factories import OFFICER, SENSORS, SITE, House, rows
@@ -113,7 +113,7 @@ def disclosed(house: House) -> None:
     """Release the quarter before, in which nothing was decided, and prepare it once more."""
     quarter = Quarter(2025, 4)
     house.service.measures.record(
-        Quarter(2026, 1),
+        quarter_of(house.clock()),
         by=OFFICER,
         says=Sentence(en="look", zh="检查"),
         indicator="miss_rate",

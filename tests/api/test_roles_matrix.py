@@ -202,9 +202,13 @@ TABLE: dict[tuple[str, str], Expected] = {
 """Every address. A body that passes role and scope and then fails for its empty reason changes nothing."""
 
 
+API = ("/v1", "/v2", "/metrics", "/endpoints")
+"""How the addresses for programs begin; all else is for people."""
+
+
 def table_of(doors: Doors) -> set[tuple[str, str]]:
     """The routes the application really has, those that describe themselves to nobody included; pages apart."""
-    return {(method, path) for method, path in doors.routes() if path.startswith(("/v1", "/v2"))}
+    return {(method, path) for method, path in doors.routes() if path.startswith(API)}
 
 
 def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | None, scope: str, absent: bool) -> Any:

@@ -11,6 +11,7 @@ from api.console import (
     desk_disclosures,
     desk_jobs,
     desk_keeping,
+    desk_law,
     desk_models,
     desk_people,
     desk_reports,
@@ -33,6 +34,7 @@ DESKS = (
     desk_disclosures,
     desk_reports,
     desk_rules,
+    desk_law,
     desk_keeping,
     desk_people,
 )

@@ -58,6 +58,7 @@ DESKS: tuple[tuple[str, str, Action | None], ...] = (
     ("health", "/health", Action.MANAGE_PEOPLE),
     ("reports", "/reports", None),
     ("rules", "/rules", None),
+    ("law", "/law", Action.READ_SUBMISSIONS),
     ("log", "/log", None),
 )
 """Navigation: name, address, and what a person must be allowed to do to see it."""

@@ -72,6 +72,10 @@ PAGES: dict[tuple[str, str], Page] = {
     ("get", "/health"): Page(ADMINS),
     ("get", "/models/{name}/versions"): Page(READS_SUBMISSIONS, "name"),
     ("get", "/models/{name}/compare"): Page(READS_SUBMISSIONS, "name"),
+    ("get", "/law"): Page(READS_SUBMISSIONS),
+    ("post", "/law/snapshots"): Page(KEEPERS),
+    ("get", "/law/{pack}"): Page(READS_SUBMISSIONS),
+    ("post", "/law/{pack}/adoption"): Page(DECIDERS, form=NO_REASON),
     ("get", "/models"): Page(READS_SUBMISSIONS),
     ("post", "/models/{name}/{act}"): Page(OFFICERS, "name", {"reason": "it was never suspended"}, gone=422),
     ("get", "/people"): Page(ADMINS),
@@ -98,7 +102,14 @@ def open_page(doors: Doors, method: str, path: str, page: Page, role: Role | Non
     if role is not None:
         doors.client.cookies.set("mingjing_session", doors.tokens[role, scope])
     url = path.format(
-        **there, model="gas-leak", version="1", act="resume", quarter="2025Q4", revision=doors.revision, hold=ABSENT
+        **there,
+        model="gas-leak",
+        version="1",
+        act="resume",
+        quarter="2025Q4",
+        revision=doors.revision,
+        hold=ABSENT,
+        pack="eu-ai-act",
     )
     options: dict[str, Any] = {"follow_redirects": False}
     if method == "post":

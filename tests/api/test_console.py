@@ -130,6 +130,7 @@ def addresses_of_forms(house: House) -> list[str]:
         "asked": ABSENT,
         "revision": ABSENT,
         "hold": ABSENT,
+        "pack": "eu-ai-act",
     }
     routes = [route for desk in DESKS for route in desk.router.routes if isinstance(route, PageRoute)]
     return [route.path.format(**named) for route in routes if "POST" in route.methods]
@@ -137,7 +138,7 @@ def addresses_of_forms(house: House) -> list[str]:
 
 class TestForms:
     def test_there_are_as_many_as_the_desks_have(self, house: House) -> None:
-        assert len(addresses_of_forms(house)) == 16
+        assert len(addresses_of_forms(house)) == 18
 
     def test_no_two_pages_carry_the_same_token_and_every_one_is_good(self, house: House) -> None:
         browser = Browser(house.url)
@@ -665,3 +666,30 @@ class TestVersions:
     def test_what_is_not_there_is_not_there(self, house: House, officer: Browser) -> None:
         assert officer.get(f"/models/{house.sound.model}/compare?a=1&b=77").status_code == 404
         assert officer.get("/models/nothing/versions").status_code == 404
+
+
+class TestLaw:
+    def test_says_clause_by_clause_what_answers_it(self, house: House, officer: Browser) -> None:
+        assert "Law and standards" in words(officer.get("/law"))
+        said = words(officer.get("/law/eu-ai-act"))
+        assert house.service.compliance.pack("eu-ai-act").clauses[0].says.en in said
+        assert "What answers it" in said
+        assert officer.get("/law/nothing").status_code == 404
+
+    def test_a_change_is_signed_in_the_text_that_was_read(self, house: House, officer: Browser) -> None:
+        page = "/law/eu-gdpr"
+        shown = officer.get(page)
+        digest = re.search(r'name="digest" value="([0-9a-f]{64})"', shown.text)
+        assert digest is not None
+        stale = officer.post(f"{page}/adoption", {"digest": "0" * 64, "reason": "it was read"}, page=page)
+        assert (stale.status_code, 'role="alert"' in stale.text) == (422, True)
+        signed = officer.post(f"{page}/adoption", {"digest": digest[1], "reason": "it was read"}, page=page)
+        assert signed.headers["location"] == f"{page}?done=signed"
+        assert "Sign the change" not in words(officer.get(page))
+
+    def test_a_snapshot_is_sealed_and_handed_out(self, house: House, officer: Browser) -> None:
+        assert (
+            officer.post("/law/snapshots", {"reason": "inquiry"}, page="/law").headers["location"] == "/law?done=sealed"
+        )
+        assert "Snapshot 1" in words(officer.get("/law"))
+        assert officer.get("/v1/snapshots/1.pdf").content.startswith(b"%PDF")

@@ -44,6 +44,8 @@ def declared(flavour: str = "xgboost") -> Declaration:
     """A declaration of this flavour."""
     if flavour in ("predictions", "endpoint"):
         toml = TOML.format(name="m", flavour=flavour).replace('artifact = "model.ubj"\n', "")
+        if flavour == "endpoint":
+            return read_declaration(toml + '\n[endpoint]\nurl = "http://127.0.0.1:9/invocations"\n')
         return read_declaration(toml.replace('label = "harmed"', 'label = "harmed"\nprediction = "score"'))
     return read_declaration(TOML.format(name="m", flavour=flavour))
 

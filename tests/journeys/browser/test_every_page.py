@@ -84,6 +84,8 @@ def pages_of(house: House) -> dict[str, tuple[str, ...]]:
             f"/models/{house.sound.model}/versions",
             f"/models/{house.sound.model}/compare?a=1&b=2",
             "/keeping",
+            "/law",
+            "/law/eu-ai-act",
         ),
         "qian": ("/decisions", f"/decisions/{house.alarm}", f"/decisions/{house.hostile_decision}"),
         "zhao": ("/inbox", "/requests", f"/decisions/{house.quiet}"),

@@ -58,8 +58,16 @@ def _shown(
     shown = [(permit, _site_of(service, permit)) for permit in held]
     windowed = service.window(None, None)
     oversees = person.may(Action.OVERSEE_REVIEWS)
+    readings: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for one in service.standing.readings():
+        readings.setdefault((one["model"], one["version"]), []).append(one)
     lines: list[dict[str, Any]] = [
-        {"permit": permit, "site": site, **_use_of(service, permit)}
+        {
+            "permit": permit,
+            "site": site,
+            "seen": readings.get((permit.model, permit.version), ()),
+            **_use_of(service, permit),
+        }
         for permit, site in sorted(shown, key=lambda line: line[0].until)
         if person.sees(site or None, permit.model)
     ]

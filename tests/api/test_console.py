@@ -12,6 +12,7 @@ from api.console.mounting import DESKS, KEPT
 from api.console.pages import PageRoute
 from api.console.signing_in import _own_page
 from api.routes.shared import SESSION
+from governance.monitors import Reading
 from governance.stages import Stage
 from policies.roles import Person, Role
 from tests.api.console_house import IMAGE, QUOTED, SCRIPT, Browser, House, opened_house, token_in
@@ -693,3 +694,21 @@ class TestLaw:
         )
         assert "Snapshot 1" in words(officer.get("/law"))
         assert officer.get("/v1/snapshots/1.pdf").content.startswith(b"%PDF")
+
+
+class TestMonitors:
+    def test_what_is_watched_stands_beside_its_limit(self, house: House, officer: Browser) -> None:
+        seen = Reading(
+            model=house.sound.model,
+            version=house.sound.version,
+            monitor="input_psi",
+            value=0.31,
+            limit=0.25,
+            rows=500,
+            suspends=False,
+            worst="prewage",
+        )
+        house.service.standing.publish((seen,))
+        page = officer.get("/models")
+        assert "Drift of inputs 0.31 ≤ 0.25" in words(page)
+        assert "input_psi (prewage) is 0.31 over 500 rows" in unescape(page.text)

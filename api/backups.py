@@ -192,6 +192,7 @@ def _make(folder: Path) -> None:
 
 
 def _digest(path: Path) -> str:
+    """Return the SHA-256 of a file; "" where it cannot be read, which is no digest and so counts as changed."""
     try:
         with path.open("rb") as file:
             whole = sha256()

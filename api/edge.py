@@ -83,11 +83,8 @@ class EdgeHouse:
 
     def warm_up(self) -> None:
         """Load the models; until that is done the box says that it is not ready."""
-        self.readiness.warming()
-        try:
+        with self.readiness.loading():
             self.serving.warm()
-        finally:
-            self.readiness.warmed()
 
     def close(self) -> None:
         """Keep the moment, and let go of spool, database and folder."""

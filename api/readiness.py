@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from policies.errors import Sentence
+
+logger = logging.getLogger("mingjing.readiness")
 
 COLD = Sentence(en="the permitted models are being loaded", zh="正在加载获准运行的模型")
 STOPPED = Sentence(en="the log has stopped in this process; start it again", zh="本进程的日志已停止，请重新启动")
@@ -36,9 +40,14 @@ class Readiness:
         """From now on models are being loaded."""
         self._warm.clear()
 
-    def warmed(self) -> None:
-        """Models are loaded."""
-        self._warm.set()
+    @contextmanager
+    def loading(self) -> Iterator[None]:
+        """Say that this process is not ready until what is done inside is done, well or not."""
+        self.warming()
+        try:
+            yield
+        finally:
+            self._warm.set()
 
     def missing(self) -> tuple[Sentence, ...]:
         """Return what is missing; nothing when decisions can be made."""
@@ -48,6 +57,7 @@ class Readiness:
         for ask, said in self._asked:
             try:
                 ask()
-            except Exception:  # noqa: BLE001 - whatever is wrong, the honest answer is 'not ready'
+            except Exception as error:  # noqa: BLE001 - whatever is wrong, the honest answer is 'not ready'
+                logger.warning("not ready, %s: %s", said.en, type(error).__name__)
                 found.append(said)
         return tuple(found)

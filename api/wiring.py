@@ -182,11 +182,8 @@ class Service:
 
     def warm_up(self) -> None:
         """Load the models that may run; until that is done the process says that it is not ready."""
-        self.readiness.warming()
-        try:
+        with self.readiness.loading():
             self.serving.warm()
-        finally:
-            self.readiness.warmed()
 
     def close(self) -> None:
         """Let go of spools, log and database. A spool that still holds traces stays for the next process."""

@@ -134,6 +134,7 @@ def _scored(served: ServedModel, X: Floats, why: dict[int, Sentence]) -> tuple[F
     try:
         margins[good] = served.predictor.margins(X[good])
     except Exception:  # noqa: BLE001 - one row that breaks the model must not hold another's alarm back
+        # Alone, each row shows whether it is the one; what broke is logged there.
         for place in np.flatnonzero(good).tolist():
             margins[place] = _margin_alone(served, X[place : place + 1])
     why |= dict.fromkeys(np.flatnonzero(good & np.isnan(margins)).tolist(), NOT_SCORED)

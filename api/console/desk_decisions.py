@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import QueryParams
 
 from api.console import pictures
+from api.console.days import day_of
 from api.console.decision_words import cap_words, change_lines, contribution_lines, flip_rows
 from api.console.pages import PageRoute, done, language_of, page, text_of
 from api.console.sessions import signed_in
@@ -128,8 +128,8 @@ def _list(
             page_of = service.log.search(
                 kind="decision",
                 model=asked["model"] or None,
-                since=_day(asked["since"]),
-                until=_day(asked["until"], after=1),
+                since=day_of(asked["since"]) if asked["since"] else None,
+                until=day_of(asked["until"], after=1) if asked["until"] else None,
                 subject=person.pseudonyms if own_only else asked["subject"] or None,
                 flag=asked["flag"] or None,
                 verdict={"alarm": True, "quiet": False}.get(asked["verdict"]),
@@ -207,16 +207,3 @@ def _proof(service: Service, entry: Entry) -> Any:
 
 def _asked(query: QueryParams) -> dict[str, str]:
     return {name: query.get(name, "").strip()[:200] for name in FIELDS}
-
-
-def _day(text: str, *, after: int = 0) -> datetime | None:
-    if not text:
-        return None
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC) + timedelta(days=after)
-    except (ValueError, OverflowError) as wrong:
-        raise Malformed(
-            Sentence(
-                en=f"'{text}' is not a day; write it as 2026-12-31", zh=f"“{text}”不是日期，请写作 2026-12-31 的形式"
-            )
-        ) from wrong

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from api.console.days import day_of
 from api.console.pages import PageRoute, done, page, text_of
 from api.console.sessions import signed_in
 from api.console.signing_in import Posted
@@ -41,8 +41,8 @@ def hold(request: Request, person: Visitor, form: Posted) -> Response:
         _require_reach(service, person, given["model"] or None)
         place_hold(
             service.log,
-            since=_day(given["since"]),
-            until=_day(given["until"]) + timedelta(days=1),
+            since=day_of(given["since"]),
+            until=day_of(given["until"], after=1),
             reason=given["reason"],
             actor=person.name,
             model=given["model"] or None,
@@ -119,14 +119,3 @@ def _shown(
         faults=faults,
         given=given or {},
     )
-
-
-def _day(text: str) -> datetime:
-    try:
-        return datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC)
-    except ValueError as wrong:
-        raise Malformed(
-            Sentence(
-                en=f"'{text}' is not a day; write it as 2026-12-31", zh=f"“{text}”不是日期，请写作 2026-12-31 的形式"
-            )
-        ) from wrong

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import UploadFile
 
 from api.console import pictures
+from api.console.days import day_of
 from api.console.desk_versions import rates_beside
 from api.console.pages import PageRoute, done, language_of, page, text_of
 from api.console.sessions import signed_in
@@ -18,7 +19,7 @@ from api.routes.shared import service_of
 from api.wiring import Service
 from api.work import ask_for_submission
 from governance.approvals import Verdict
-from governance.conditions import Conditions, read_conditions
+from governance.conditions import Conditions, condition_from_text, read_conditions
 from governance.permits import PermitState
 from governance.stages import MOVES, Stage
 from governance.submissions import SubmissionRecord
@@ -209,10 +210,7 @@ def _read_verdict(
 def _condition_items(given: Mapping[str, str]) -> list[Mapping[str, object]]:
     items: list[Mapping[str, object]] = []
     if given["threshold"]:
-        try:
-            items.append({"kind": "threshold", "value": float(given["threshold"])})
-        except ValueError:
-            items.append({"kind": "threshold", "value": given["threshold"]})
+        items.append(condition_from_text(f"threshold={given['threshold']}"))
     if given["review_alarms"]:
         items.append({"kind": "review_alarms"})
     sites = [site.strip() for site in given["sites"].replace("，", ",").split(",") if site.strip()]
@@ -227,13 +225,6 @@ def _until(text: str, longest: datetime) -> datetime | None:
     """Return the end of the day named, but no later than the longest that is allowed on that same day."""
     if not text:
         return None
-    try:
-        day = datetime.strptime(text, "%Y-%m-%d").replace(tzinfo=UTC).date()
-    except ValueError as wrong:
-        raise Malformed(
-            Sentence(
-                en=f"'{text}' is not a day; write it as 2026-12-31", zh=f"“{text}”不是日期，请写作 2026-12-31 的形式"
-            )
-        ) from wrong
+    day = day_of(text).date()
     end = datetime.combine(day, time(23, 59, 59), tzinfo=UTC)
     return longest if day == longest.date() else end

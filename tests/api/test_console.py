@@ -650,6 +650,11 @@ class TestKeeping:
         answer = regulator.post("/keeping", data, page="/keeping")
         assert (answer.status_code, "'soon' is not a day" in words(answer)) == (422, True)
 
+    def test_a_day_beyond_all_reckoning_is_one_sentence(self, regulator: Browser) -> None:
+        data = {"since": "2026-01-01", "until": "9999-12-31", "reason": "Inquiry"}
+        answer = regulator.post("/keeping", data, page="/keeping")
+        assert (answer.status_code, "'9999-12-31' is not a day" in words(answer)) == (422, True)
+
     def test_an_admin_sees_holds_and_places_none(self, house: House) -> None:
         admin = house.person("admin")
         assert '<form method="post" action="/keeping"' not in admin.get("/keeping").text

@@ -43,6 +43,7 @@ from governance.disclosures import DisclosureBook
 from governance.inherited_list import list_in_force
 from governance.intake import Intake, Progress
 from governance.jobs import JobBook
+from governance.legal_holds import LegalHolds
 from governance.measures import Measures
 from governance.models import Models
 from governance.monitors import Monitors, reviewed_and_overridden
@@ -109,6 +110,7 @@ class Service:
     reviews: Reviews
     reading: Reading
     review_queue: ReviewQueue
+    holds: LegalHolds
     appeals: Appeals
     models: Models
     jobs: JobBook
@@ -360,6 +362,7 @@ def open_service(
         reviews=reviews,
         reading=Reading(log, rulebooks.in_force),
         review_queue=ReviewQueue(log, permits, rulebooks.in_force, clock),
+        holds=LegalHolds(log, permits, book),
         appeals=appeals,
         models=models,
         jobs=JobBook(database, clock),

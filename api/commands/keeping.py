@@ -9,9 +9,9 @@ import typer
 from api.commands.shared import Acting, Data, Json, acting, moment, opened, out, say, show_json
 from audit.expiry import expire as expire_log
 from audit.expiry import forget_subject
-from audit.holds import holds, lift_hold, place_hold
+from audit.holds import holds
 from policies.errors import Malformed, Sentence
-from policies.roles import Action, Role, require
+from policies.roles import Role
 
 holding = typer.Typer(help="Legal holds: what must stay whatever its age.", no_args_is_help=True)
 
@@ -70,18 +70,9 @@ def add(
         raise Malformed(Sentence(en="a hold needs --from and --to", zh="法定保全须给出 --from 与 --to"))
     with opened(data) as service:
         person = acting(service, as_user, Role.DSO)
-        require(person, Action.HOLD)
         under: tuple[str | None, ...] = service.serving.pseudonyms_of(subject) if subject is not None else (None,)
         made = [
-            place_hold(
-                service.log,
-                since=begin,
-                until=end,
-                reason=reason,
-                actor=person.name,
-                model=model,
-                subject=pseudonym,
-            ).id
+            service.holds.place(by=person, since=begin, until=end, reason=reason, model=model, subject=pseudonym).id
             for pseudonym in under
         ]
     if as_json:
@@ -104,8 +95,7 @@ def lift(
     """
     with opened(data) as service:
         person = acting(service, as_user, Role.DSO)
-        require(person, Action.HOLD)
-        lift_hold(service.log, hold, reason=reason, actor=person.name)
+        service.holds.lift(hold, by=person, reason=reason)
     out.print(f"hold {hold} is lifted", markup=False)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -17,6 +16,7 @@ from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds
 from governance.conditions import read_conditions
 from governance.delegations import Delegations
 from governance.permits import Permit, PermitBook, PermitState, bump_epoch, give_permit
+from governance.publishing import Publish, tell_registry
 from governance.reasons import require_reason
 from governance.rejudging import Standing, standing_under
 from governance.rulebooks import Rulebooks
@@ -25,12 +25,10 @@ from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord, VerdictRecord
 from governance.tables import permits, submissions, verdicts, vetoes
 from policies.declaration import WITHOUT_ARTIFACT
-from policies.errors import Conflict, Fault, Malformed, Refused, Sentence
+from policies.errors import Conflict, Malformed, Refused, Sentence
 from policies.roles import Action, NotAllowed, Person, Role, absent, require, require_in_scope
 from policies.rulebook import Rulebook
 from policies.tiers import Tier
-
-logger = logging.getLogger("mingjing.approvals")
 
 
 class Verdict(StrEnum):
@@ -77,9 +75,6 @@ class Raced(Conflict):
             )
         )
 
-
-Publish = Callable[[str, str, Stage], object]
-"""Told model, version and new stage, so that the registry shows what governance decided."""
 
 FeaturesOf = Callable[[SubmissionRecord], tuple[str, ...]]
 """Names the features of a registered model."""
@@ -285,7 +280,7 @@ class Approvals:
         self._permits.forget()
         body = {"reason": reason.en, "says": reason.as_json(), "rule": rule, "permit": permit.id}
         self._log.append([statement("suspend", by=f"rule:{rule}", body=body, **self._columns(record))])
-        self._tell([(record, Stage.SUSPENDED)])
+        tell_registry(self._publish, [(record, Stage.SUSPENDED)])
         return permit
 
     def record_unrecorded(self) -> int:
@@ -417,7 +412,7 @@ class Approvals:
             self._release(record, claim)
             raise
         self._permits.forget()
-        self._tell([(record, stage), *((other, Stage.RETIRED) for other in replaced)])
+        tell_registry(self._publish, [(record, stage), *((other, Stage.RETIRED) for other in replaced)])
         return Ruling(verdict=said, stage=stage, permit=permit, still_needed=missing)
 
     def _replaced_by(self, permit: Permit | None) -> list[SubmissionRecord]:
@@ -483,7 +478,7 @@ class Approvals:
             same = self._bind_veto(connection, record, said) if vetoed else []
         self._permits.forget()
         self._record(record, said)
-        self._tell([(record, stage), *((self._book.get(other), stage) for other in same)])
+        tell_registry(self._publish, [(record, stage), *((self._book.get(other), stage) for other in same)])
         return Ruling(verdict=said, stage=stage, permit=None, still_needed=())
 
     def _record(self, record: SubmissionRecord, said: VerdictRecord) -> None:
@@ -565,16 +560,8 @@ class Approvals:
         self._permits.forget()
         if to is PermitState.SUSPENDED:
             self._log.append([draft])
-        self._tell([(record, stage)])
+        tell_registry(self._publish, [(record, stage)])
         return permit
-
-    def _tell(self, moved: Iterable[tuple[SubmissionRecord, Stage]]) -> None:
-        """Pass new stages on to the registry; what binds is decided, whether or not the registry answers."""
-        for record, stage in moved:
-            try:
-                self._publish(record.model, record.version, stage)
-            except Fault as fault:
-                logger.error("the registry does not show %s:%s as %s: %s", record.model, record.version, stage, fault)
 
     def _columns(self, record: SubmissionRecord) -> dict[str, Any]:
         """Return the columns of every act about one version: which it is, and the rules in force."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,9 +11,10 @@ from sqlalchemy.exc import IntegrityError
 
 from audit.database import Database
 from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds_of, new_identifier
-from governance.approvals import FeaturesOf, Publish, Raced, set_stage
+from governance.approvals import FeaturesOf, Raced, set_stage
 from governance.compliance import require_whole_house
 from governance.permits import Permit, PermitBook, PermitState, bump_epoch
+from governance.publishing import Publish, tell_registry
 from governance.reasons import require_reason
 from governance.rejudging import Standing, standing_under
 from governance.rulebooks import Revision, RevisionState, Rulebooks
@@ -22,12 +22,10 @@ from governance.stages import Stage
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
 from governance.tables import permits, rulebooks
-from policies.errors import Conflict, Fault, Refused, Sentence
+from policies.errors import Conflict, Refused, Sentence
 from policies.revisions import Difference, differences
 from policies.roles import Action, Person, require
 from policies.rulebook import Rulebook, read_rulebook
-
-logger = logging.getLogger("mingjing.rules")
 
 
 class OwnProposal(Refused):
@@ -231,7 +229,7 @@ class RuleChanges:
         finally:
             self._books.forget()
             self._permits.forget()
-        self._tell([records[standing.submission] for standing in ending])
+        tell_registry(self._publish, [(records[standing.submission], Stage.SUSPENDED) for standing in ending])
         return Adopted(revision=self._books.get(revision), touched=touched)
 
     def _put_in_force(self, found: Revision, by: Person, said: str, entry: str, ending: list[str]) -> None:
@@ -316,13 +314,6 @@ class RuleChanges:
             "decision": said,
             "entry": entry,
         }
-
-    def _tell(self, ended: list[SubmissionRecord]) -> None:
-        for record in ended:
-            try:
-                self._publish(record.model, record.version, Stage.SUSPENDED)
-            except Fault as fault:
-                logger.error("the registry does not show %s:%s as suspended: %s", record.model, record.version, fault)
 
 
 def _suspension(standing: Standing, record: SubmissionRecord, found: Revision) -> Draft:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -12,20 +11,19 @@ from sqlalchemy import Row, insert, select, update
 
 from audit.database import Database
 from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds_of, moment_of, new_identifier
-from governance.approvals import OwnSubmission, Publish, Raced
+from governance.approvals import OwnSubmission, Raced
 from governance.permits import PermitBook, PermitState, bump_epoch
+from governance.publishing import Publish, tell_registry
 from governance.reasons import require_reason
 from governance.rulebooks import Rulebooks
 from governance.stages import Stage, require_move
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
 from governance.tables import permits, submissions, tier_changes
-from policies.errors import Conflict, Fault, NotFound, Refused, Sentence
+from policies.errors import Conflict, NotFound, Refused, Sentence
 from policies.impact_matrix import lowest_tier
 from policies.roles import Action, Person, absent, require
 from policies.tiers import Tier
-
-logger = logging.getLogger("mingjing.tiers")
 
 
 class ChangeState(StrEnum):
@@ -269,10 +267,7 @@ class TierChanges:
         self._permits.forget()
         self._record(record, change)
         if record.stage is not Stage.EXAMINED:
-            try:
-                self._publish(record.model, record.version, Stage.EXAMINED)
-            except Fault as fault:
-                logger.error("the registry does not show %s:%s as examined: %s", record.model, record.version, fault)
+            tell_registry(self._publish, [(record, Stage.EXAMINED)])
         return change
 
     def _record(self, record: SubmissionRecord, change: TierChange) -> None:

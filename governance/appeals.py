@@ -11,10 +11,11 @@ from statistics import median
 from audit.entries import Clock, Draft, Entry
 from audit.log_reader import Wanted
 from audit.trace_log import TraceLog
+from governance.known_entries import entry_known_to
 from governance.reviews import SAID, Reviews, require_words
-from governance.statements import statement, words_of
-from policies.errors import Conflict, Malformed, NotFound, Refused, Sentence
-from policies.roles import Action, Person, Role, absent, require, require_in_scope
+from governance.statements import statement_about, words_of
+from policies.errors import Conflict, Malformed, Refused, Sentence
+from policies.roles import Action, Person, Role, require
 from policies.rulebook import Rulebook
 from policies.terms import ReviewRules
 
@@ -174,16 +175,12 @@ class Appeals:
         for earlier in self._log.statements_about(decision):
             if earlier.kind == "appeal" and self._asked(earlier) is asks and not self._answers(earlier):
                 raise AskedAlready(decision, asks)
-        draft = statement(
+        draft = statement_about(
+            entry,
             "appeal",
             by=by.name,
             body={"asks": asks.value, "reason": said, "days": _days(self._rules, asks)},
-            about=entry.id,
-            model=entry.model,
-            version=entry.version,
-            artifact_digest=entry.artifact_digest,
             rulebook_digest=self._rulebook().digest,
-            site=entry.site,
             subject=entry.subject,
         )
         return self.get(self._log.append([draft])[0].id, by)
@@ -267,18 +264,7 @@ class Appeals:
         return self._rulebook().reviews
 
     def _entry(self, request: str, by: Person) -> Entry:
-        if not by.may(Action.READ_DECISIONS):
-            require(by, Action.READ_OWN_DECISIONS)
-        try:
-            entry = self._log.entry(request)
-        except NotFound as missing:
-            raise absent("request", request) from missing
-        if entry.kind != "appeal":
-            raise absent("request", request)
-        require_in_scope(by, entry.site, entry.model, "request", request)
-        if not by.may(Action.READ_DECISIONS) and entry.subject not in by.pseudonyms:
-            raise absent("request", request)
-        return entry
+        return entry_known_to(by, self._log, request, "appeal", "request")
 
     def _asked(self, entry: Entry) -> Asks:
         return Asks(words_of(self._log, entry).get("asks", Asks.APPEAL))
@@ -325,16 +311,11 @@ def _days(rules: ReviewRules, asks: Asks) -> int:
 
 def _answer(entry: Entry, decision: Entry, outcome: Outcome, by: Person, reason: str) -> Draft:
     decided = {Outcome.STANDS: decision.verdict, Outcome.CHANGED: not decision.verdict}.get(outcome)
-    return statement(
+    return statement_about(
+        entry,
         "answer",
         by=by.name,
         body={"outcome": outcome.value, "reason": reason, "verdict": decided, "decision": decision.id},
-        about=entry.id,
-        model=entry.model,
-        version=entry.version,
-        artifact_digest=entry.artifact_digest,
-        rulebook_digest=entry.rulebook_digest,
-        site=entry.site,
         subject=entry.subject,
         verdict=decided,
     )

@@ -14,7 +14,7 @@ from audit.trace import DecisionTrace
 from audit.trace_log import RecordRestricted, TraceLog
 from audit.traced_inference import PENDING
 from governance.models import Models
-from governance.statements import read_statement, statement
+from governance.statements import read_statement, statement_about
 from governance.submissions import SubmissionBook
 from policies.errors import Fault
 
@@ -60,7 +60,8 @@ def _explained(entry: Entry, log: TraceLog, book: SubmissionBook, models: Models
     if not np.isclose(why.scores[0], trace.margin, rtol=1e-6, atol=1e-9):
         logger.error("decision %s cannot be explained: its model gives another margin now", entry.id)
         return None
-    return statement(
+    return statement_about(
+        entry,
         KIND,
         by="mingjing",
         body={
@@ -69,12 +70,6 @@ def _explained(entry: Entry, log: TraceLog, book: SubmissionBook, models: Models
             "base": float(np.ravel(why.base)[0]),
             "contributions": why.contributions[0].astype(float).tolist(),
         },
-        about=entry.id,
-        model=entry.model,
-        version=entry.version,
-        artifact_digest=entry.artifact_digest,
-        rulebook_digest=entry.rulebook_digest,
-        site=entry.site,
     )
 
 

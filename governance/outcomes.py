@@ -9,7 +9,7 @@ from datetime import date, datetime
 
 from audit.entries import Draft, Entry, Receipt
 from audit.trace_log import TraceLog
-from governance.statements import read_statement, statement
+from governance.statements import read_statement, statement_about
 from policies.errors import NotFound, Sentence, refuse_all
 from policies.roles import Action, Person, absent, require
 
@@ -89,7 +89,8 @@ class Outcomes:
 
 
 def _draft(outcome: Outcome, entry: Entry, by: Person) -> Draft:
-    return statement(
+    return statement_about(
+        entry,
         "outcome",
         by=by.name,
         body={
@@ -97,11 +98,7 @@ def _draft(outcome: Outcome, entry: Entry, by: Person) -> Draft:
             "source": outcome.source.strip(),
             "observed": None if outcome.observed is None else outcome.observed.isoformat(),
         },
-        about=entry.id,
-        model=entry.model,
-        version=entry.version,
-        artifact_digest=entry.artifact_digest,
-        site=entry.site,
+        rulebook_digest=None,  # what came to be known depends on no rules
         verdict=outcome.harmed,
     )
 

@@ -10,10 +10,11 @@ from enum import StrEnum
 from audit.entries import Entry
 from audit.log_reader import Wanted
 from audit.trace_log import TraceLog
+from governance.known_entries import entry_known_to
 from governance.reasons import require_reason
-from governance.statements import read_statement, statement
-from policies.errors import Malformed, NotFound, Sentence, refuse_all
-from policies.roles import Action, Person, absent, require, require_in_scope
+from governance.statements import read_statement, statement, statement_about
+from policies.errors import Malformed, Sentence, refuse_all
+from policies.roles import Action, Person, require
 
 
 class Judgement(StrEnum):
@@ -84,20 +85,7 @@ class Reviews:
         NotFound
             When it is absent, of another site, or, for an employee, not about himself: all look the same.
         """
-        if not by.may(Action.READ_DECISIONS):
-            require(by, Action.READ_OWN_DECISIONS)
-        try:
-            entry = self._log.entry(identifier)
-        except NotFound as missing:
-            raise absent("decision", identifier) from missing
-        if entry.kind != "decision":
-            raise absent("decision", identifier)
-        require_in_scope(by, entry.site, entry.model, "decision", identifier)
-        if by.may(Action.READ_DECISIONS):
-            return entry
-        if entry.subject is None or entry.subject not in by.pseudonyms:
-            raise absent("decision", identifier)
-        return entry
+        return entry_known_to(by, self._log, identifier, "decision", "decision")
 
     def review(
         self,
@@ -185,18 +173,7 @@ class Reviews:
         return None
 
     def _add(self, kind: str, entry: Entry, by: Person, body: dict[str, object], verdict: bool | None) -> Review:
-        draft = statement(
-            kind,
-            by=by.name,
-            body=body,
-            about=entry.id,
-            model=entry.model,
-            version=entry.version,
-            artifact_digest=entry.artifact_digest,
-            rulebook_digest=entry.rulebook_digest,
-            site=entry.site,
-            verdict=verdict,
-        )
+        draft = statement_about(entry, kind, by=by.name, body=body, verdict=verdict)
         receipt = self._log.append([draft])[0]
         return Review(
             id=receipt.id,

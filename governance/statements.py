@@ -35,6 +35,19 @@ def statement(kind: str, *, by: str, body: Mapping[str, Any], **columns: Any) ->
     return Draft(kind=kind, payload=payload, actor=by, **columns)
 
 
+def statement_about(entry: Entry, kind: str, *, by: str, body: Mapping[str, Any], **columns: Any) -> Draft:
+    """Return the draft of a statement about an entry: of the same model, rules and site, unless `columns` say else."""
+    of_entry = {
+        "about": entry.id,
+        "model": entry.model,
+        "version": entry.version,
+        "artifact_digest": entry.artifact_digest,
+        "rulebook_digest": entry.rulebook_digest,
+        "site": entry.site,
+    }
+    return statement(kind, by=by, body=body, **{**of_entry, **columns})
+
+
 def read_statement(payload: bytes) -> dict[str, Any]:
     """Return what a statement's payload says."""
     said: dict[str, Any] = orjson.loads(payload)

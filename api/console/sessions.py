@@ -39,12 +39,16 @@ class ForeignForm(Refused):
 
 
 def visitor(request: Request) -> Person | None:
-    """Return who is signed in with this browser, None for a visitor."""
-    session = request.cookies.get(SESSION, "")
-    if not session:
-        return None
+    """Return who is signed in with this browser, None for a visitor. The database is asked once for each request."""
+    if not hasattr(request.state, "visitor"):
+        request.state.visitor = _whose(request, request.cookies.get(SESSION, ""))
+    found: Person | None = request.state.visitor
+    return found
+
+
+def _whose(request: Request, session: str) -> Person | None:
     try:
-        return service_of(request).people.by_token(session)
+        return service_of(request).people.by_token(session) if session else None
     except NotSignedIn:
         return None
 

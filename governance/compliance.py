@@ -313,12 +313,4 @@ def seen_by(kept: Snapshot, person: Person) -> Snapshot:
     ]
     models = [model for model in kept.body["models"] if person.sees(model["site"], model["model"])]
     body = {**kept.body, "rows": rows, "clauses": clauses, "models": models, "only_site": person.site}
-    return Snapshot(
-        number=kept.number,
-        entry=kept.entry,
-        index=kept.index,
-        at=kept.at,
-        by=kept.by,
-        digest=kept.digest,
-        body=body,
-    )
+    return replace(kept, body=body)

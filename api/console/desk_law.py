@@ -15,7 +15,7 @@ from api.routes.shared import service_of
 from governance.pack_revisions import Revision
 from policies.coverage import State, summed
 from policies.errors import Fault, Sentence
-from policies.roles import Action, NotAllowed, Person
+from policies.roles import Action, NotAllowed, Person, require
 
 router = APIRouter(route_class=PageRoute)
 
@@ -31,10 +31,9 @@ def law(request: Request, person: Visitor) -> Response:
 @router.post("/law/snapshots")
 def snapshot(request: Request, person: Visitor, form: Posted) -> Response:
     """Freeze the matrix of the whole house and seal it into the log."""
+    require(person, Action.TAKE_SNAPSHOT)
     try:
         service_of(request).compliance.take_snapshot(by=person, reason=text_of(form, "reason"))
-    except NotAllowed:
-        raise
     except Fault as fault:
         return _all(request, person, 422, fault.faults)
     return done("/law", "sealed")

@@ -73,7 +73,7 @@ PAGES: dict[tuple[str, str], Page] = {
     ("get", "/models/{name}/versions"): Page(READS_SUBMISSIONS, "name"),
     ("get", "/models/{name}/compare"): Page(READS_SUBMISSIONS, "name"),
     ("get", "/law"): Page(READS_SUBMISSIONS),
-    ("post", "/law/snapshots"): Page(KEEPERS),
+    ("post", "/law/snapshots"): Page(KEEPERS, form={"reason": "?"}),
     ("get", "/law/{pack}"): Page(READS_SUBMISSIONS),
     ("post", "/law/{pack}/adoption"): Page(DECIDERS, form=NO_REASON),
     ("get", "/models"): Page(READS_SUBMISSIONS),

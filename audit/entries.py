@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -233,11 +234,34 @@ class Page:
 def new_identifier(microseconds: int, random: bytes | None = None) -> bytes:
     """Return a fresh UUIDv7 for the moment `microseconds` after 1970, as 16 bytes.
 
-    The sub-millisecond part takes the twelve bits beside the version (RFC 9562, 6.2, method 3), so that
-    identifiers sort as they were drawn. `random` are eight bytes when the caller has drawn them already.
+    The sub-millisecond part takes the twelve bits beside the version (RFC 9562, 6.2, method 3), and what one
+    process draws one after the other for the same moment ascends (method 2), so that identifiers sort as they
+    were drawn. `random` are eight bytes when the caller has drawn them already.
     """
-    tail = os.urandom(8) if random is None else random
-    return b"%b%c%b" % (_identifier_head(microseconds), tail[0] & 0x3F | 0x80, tail[1:])
+    head = _identifier_head(microseconds)
+    tail = _ASCENDING.after(head) if random is None else random
+    return b"%b%c%b" % (head, tail[0] & 0x3F | 0x80, tail[1:])
+
+
+class _Ascending:
+    """Random tails of identifiers that ascend for as long as the moment stays the same."""
+
+    def __init__(self) -> None:
+        self._turn = threading.Lock()
+        self._head, self._last = b"", 0
+
+    def after(self, head: bytes) -> bytes:
+        """Return eight bytes that nobody can guess, above those returned last for the same head."""
+        drawn = int.from_bytes(os.urandom(8), "big")
+        with self._turn:
+            # the variant takes two of the 64 bits; a third stays free, so that 2^29 steps find room above
+            again = self._head == head
+            self._last = self._last + 1 + (drawn >> 32) if again else drawn >> 3
+            self._head = head
+            return self._last.to_bytes(8, "big")
+
+
+_ASCENDING = _Ascending()
 
 
 def identifier_tails(count: int) -> bytes:

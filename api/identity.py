@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,6 +13,19 @@ from argon2.exceptions import Argon2Error, InvalidHashError
 from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from api.accounts import (
+    LONGEST_PASSWORD,
+    MACHINES,
+    Account,
+    NeedsSession,
+    NewAccount,
+    NotYourToken,
+    OwnAccount,
+    require_name,
+    require_password,
+    site_of,
+    taken,
+)
 from api.sign_in_limits import SignInLimits
 from api.tokens import (
     ONCE_LASTS,
@@ -33,87 +46,15 @@ from audit.entries import Clock, TraceSink, microseconds_of, moment_of
 from audit.pseudonym_keys import PseudonymKeys
 from governance.statements import statement
 from governance.tables import people
-from policies.errors import Conflict, Malformed, NotFound, Refused, Sentence
+from policies.errors import Malformed, NotFound, Refused, Sentence
 from policies.permitted_use import PurposeRules, require_permitted
 from policies.roles import Person, Role, Scope, absent
 
 REGULATOR_LASTS = timedelta(days=30)
 """How long a regulator's account holds that was given no end: an inspection has one."""
 
-SHORTEST_PASSWORD, LONGEST_PASSWORD = 12, 1000
 LOCAL_ADMIN = "local-admin"
 """Who acts when the data folder's owner does it himself."""
-
-MACHINES = frozenset({Role.SERVICE, Role.TESTER})
-"""Accounts that cannot sign in and ask for a token themselves, so that an admin does."""
-
-
-class NotYourToken(Refused):
-    """An admin who could make tokens of deciders could decide in their name."""
-
-    def __init__(self, account: str, role: Role) -> None:
-        super().__init__(
-            Sentence(
-                en=f"{account} is {role.value} and makes tokens in a session of his own; "
-                "an admin makes them for service and tester accounts only",
-                zh=f"{account} 的角色为 {role.value}，令牌须由本人登录后申请；管理员只能为 service、tester 账号申请",
-            )
-        )
-
-
-class OwnAccount(Refused):
-    """Nobody changes or ends the account he acts with."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Sentence(
-                en="this is the account you are signed in with; another admin must change or end it",
-                zh="这是您当前登录的账号，须由其他管理员变更或停用",
-            )
-        )
-
-
-class NeedsSession(Refused):
-    """A token cannot beget tokens: who stole one would outlive its end."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            Sentence(
-                en="this needs a session: sign in with your password (or your company's sign-in) and ask again",
-                zh="此操作须在登录会话中进行：请用密码（或企业统一登录）登录后重试",
-            )
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewAccount:
-    """What is shown once when an account is made."""
-
-    user: str
-    password: str
-    token: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """One account as an admin sees it."""
-
-    person: Person
-    until: datetime | None
-    external: bool
-
-    def as_json(self) -> dict[str, object]:
-        """Return the account as JSON values."""
-        scope = self.person.scopes[0] if self.person.scopes else Scope()
-        return {
-            "user": self.person.name,
-            "role": self.person.role.value,
-            "site": self.person.site,
-            "sites": scope_as_json(scope)["sites"],
-            "models": scope_as_json(scope)["models"],
-            "until": self.until.isoformat() if self.until is not None else None,
-            "external": self.external,
-        }
 
 
 class People:
@@ -263,7 +204,7 @@ class People:
         if "role" in values:
             columns["role"] = Role(values["role"]).value
         if "site" in values:
-            columns["site"] = _site(values["site"])
+            columns["site"] = site_of(values["site"])
         if "scope" in values:
             require_scope(values["scope"] or Scope())
             columns["scope"] = scope_text(values["scope"])
@@ -321,13 +262,7 @@ class People:
 
     def change_password(self, name: str, old: str, new: str, address: str | None = None) -> None:
         """Replace one's own password; every other session and token ends. Raises NotSignedIn, Malformed."""
-        if not SHORTEST_PASSWORD <= len(new) <= LONGEST_PASSWORD:
-            raise Malformed(
-                Sentence(
-                    en=f"a password has {SHORTEST_PASSWORD} to {LONGEST_PASSWORD} characters; found {len(new)}",
-                    zh=f"密码应为 {SHORTEST_PASSWORD} 到 {LONGEST_PASSWORD} 个字符，当前为 {len(new)} 个",
-                )
-            )
+        require_password(new)
         is_open = self._limits.begin(name, address)
         found = self._row(name) if is_open else None
         if not self._is_password(found, old):
@@ -442,8 +377,8 @@ class People:
         scope: Scope | None,
         by: str,
     ) -> datetime | None:
-        _require_name(name)
-        site = _site(columns.get("site"))
+        require_name(name)
+        site = site_of(columns.get("site"))
         require_scope(scope or Scope())
         ends = self._end_of(role, until)
         row = {
@@ -457,11 +392,11 @@ class People:
         }
         with self._database.writing() as connection:
             if connection.execute(select(people.c.name).where(people.c.name == name)).scalar() is not None:
-                raise _taken(name)
+                raise taken(name)
             try:
                 connection.execute(insert(people).values(row))
-            except IntegrityError as taken:
-                raise _taken(name) from taken
+            except IntegrityError as raced:
+                raise taken(name) from raced
         try:
             self._note(by, "added", name, {"role": role.value, "site": site, "until": row["until"]})
         except BaseException:
@@ -547,38 +482,3 @@ class People:
 
     def _note(self, by: str, what: str, account: str, values: Mapping[str, object]) -> None:
         self._log.append([statement("account", by=by, body={"what": what, "account": account, **values})])
-
-
-def _require_name(name: str) -> None:
-    if not 0 < len(name.strip()) == len(name) <= 64 or not name.isprintable():
-        raise Malformed(
-            Sentence(
-                en="an account name has 1 to 64 printable characters and no space around it",
-                zh="账号名称应为 1 到 64 个可打印字符，首尾不得有空格",
-            )
-        )
-    if name == "mingjing" or name.startswith("local-"):
-        raise Malformed(
-            Sentence(
-                en=f"the name '{name}' is kept for the service itself and the local operator; choose another",
-                zh=f"名称“{name}”保留给系统自身与本地操作员，请另选",
-            )
-        )
-
-
-def _site(site: object) -> str | None:
-    if site is None:
-        return None
-    text = str(site)
-    if not 0 < len(text.strip()) == len(text) <= 200 or not text.isprintable() or text.endswith("/"):
-        raise Malformed(
-            Sentence(
-                en="a site has 1 to 200 printable characters, no space around it and no '/' at its end",
-                zh="站点名称应为 1 到 200 个可打印字符，首尾不得有空格，末尾不得为“/”",
-            )
-        )
-    return text
-
-
-def _taken(name: str) -> Conflict:
-    return Conflict(Sentence(en=f"there is an account '{name}' already", zh=f"账号“{name}”已存在"))

@@ -7,10 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 
+from api.accounts import NewAccount, OwnAccount
 from api.console.pages import PageRoute, done, page, text_of
 from api.console.sessions import signed_in
 from api.console.signing_in import Posted
-from api.identity import NewAccount, OwnAccount
 from api.routes.shared import service_of
 from policies.errors import Fault, Malformed, Sentence
 from policies.roles import Action, Person, Role, require, require_site

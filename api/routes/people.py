@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, Field
 
-from api.identity import Account, NewAccount
+from api.accounts import Account, NewAccount
 from api.routes.shared import Asking, HouseService, address_of, token_of
 from api.wiring import in_utc
 from policies.errors import Malformed, Sentence

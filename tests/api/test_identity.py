@@ -10,7 +10,8 @@ import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import select
 
-from api.identity import REGULATOR_LASTS, NeedsSession, NotYourToken, OwnAccount, People
+from api.accounts import NeedsSession, NotYourToken, OwnAccount
+from api.identity import REGULATOR_LASTS, People
 from api.sign_in_limits import ADDRESS_LOCKED_FOR, ADDRESS_TRIES, LOCKED_FOR, TRIES, TooManyTries
 from api.tokens import IDLE_LASTS, REGULATOR_SESSION_LASTS, SESSION_LASTS, TOKEN_LASTS, NotSignedIn
 from api.wiring import open_service

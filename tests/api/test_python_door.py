@@ -14,7 +14,7 @@ import api
 from api import wiring
 from api.cli import run
 from api.clock import system_clock
-from api.identity import NotSignedIn
+from api.tokens import NotSignedIn
 from governance.permits import MayNotRun
 from model_registry.memory_store import MemoryStore
 from policies.errors import Fault, Malformed

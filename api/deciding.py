@@ -11,7 +11,8 @@ import pandas as pd
 
 from api.patience import Patience
 from api.readiness import Readiness
-from audit.traced_inference import Decided, ServedModel
+from audit.decided import Decided
+from audit.served_model import ServedModel
 from governance.serving import Serving
 from policies.roles import Person
 

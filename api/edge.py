@@ -25,11 +25,12 @@ from api.readiness import Readiness
 from api.routes import health, invocations, open_inference
 from audit.alarms_only import AlarmsOnly
 from audit.database import Database, open_database
+from audit.decided import Decided
 from audit.entries import Clock
 from audit.forward_clock import ForwardClock
 from audit.offline_spool import OfflineSpool
 from audit.pseudonym_keys import PseudonymKeys
-from audit.traced_inference import Decided, TracedInference
+from audit.traced_inference import TracedInference
 from governance.edge_package import Package, PackageRefused, place_in, read_package, unpack_models
 from governance.micro_batches import MicroBatches
 from governance.models import Models

@@ -23,9 +23,9 @@ from api.patience import Patience
 from api.problems import away, problem, status_of
 from api.spans import IDS
 from api.tokens import NotSignedIn
-from audit.traced_inference import Decided
+from audit.decided import Decided
+from governance.callers_rows import NamedRows
 from governance.micro_batches import MicroBatches, Overloaded, Request
-from governance.serving import NamedRows
 from policies.errors import Fault, Malformed, Sentence
 from policies.roles import Person
 

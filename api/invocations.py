@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.traced_inference import Decided
+from audit.decided import Decided
 from policies.errors import Malformed, Sentence
 
 FORMS = ("dataframe_split", "dataframe_records", "instances", "inputs")

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import orjson
 import pandas as pd
 
-from audit.traced_inference import Decided, ServedModel
+from audit.decided import Decided
+from audit.served_model import ServedModel
 from policies.declaration import Protective
 from policies.errors import Malformed, Sentence, refuse_all
 

@@ -10,24 +10,12 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from audit.decided_rows import decided_of
+from audit.decided import LAPSED, PENDING, REVIEW, SPOOLED, UNLOGGED, Decided, Decision, RowProblem, decided_of
 from audit.deidentify import deidentified
 from audit.entries import Draft, Receipt, TraceSink
+from audit.scored_rows import INFINITE, NOT_SCORED
+from audit.served_model import Asked, ServedModel
 from audit.trace import DecisionTrace, encode_trace
-from audit.traced_inference import (
-    INFINITE,
-    LAPSED,
-    NOT_SCORED,
-    PENDING,
-    REVIEW,
-    SPOOLED,
-    UNLOGGED,
-    Asked,
-    Decided,
-    Decision,
-    RowProblem,
-    ServedModel,
-)
 from policies.errors import Sentence
 from policies.permitted_use import PurposeRules, require_permitted
 

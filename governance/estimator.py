@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from audit.traced_inference import Decided
+from audit.decided import Decided
 from governance.governed_model import GovernedModel, RowsRefused
 from policies.errors import Malformed, Sentence
 

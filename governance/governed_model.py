@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from audit.traced_inference import Decided, Decision, RowProblem
+from audit.decided import Decided, Decision, RowProblem
 from governance.serving import Serving
 from policies.errors import Refused, Sentence
 from policies.roles import Person

@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from audit.traced_inference import Asked, Decided, RowProblem, ServedModel
+from audit.decided import Decided, RowProblem
+from audit.served_model import Asked, ServedModel
 from policies.declaration import Protective
 
 Floats = npt.NDArray[np.float64]

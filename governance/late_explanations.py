@@ -8,11 +8,11 @@ from datetime import timedelta
 
 import numpy as np
 
+from audit.decided import PENDING
 from audit.entries import Draft, Entry
 from audit.log_reader import Wanted
 from audit.trace import DecisionTrace
 from audit.trace_log import RecordRestricted, TraceLog
-from audit.traced_inference import PENDING
 from governance.models import Models
 from governance.statements import read_statement, statement_about
 from governance.submissions import SubmissionBook

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from audit.traced_inference import Decided
-from governance.serving import NamedRows, Serving
+from audit.decided import Decided
+from governance.callers_rows import NamedRows
+from governance.serving import Serving
 from policies.errors import Sentence, Unavailable
 from policies.roles import Person
 

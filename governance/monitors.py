@@ -15,11 +15,12 @@ import numpy.typing as npt
 import pandas as pd
 
 from audit.checks.coverage import psi
+from audit.decided import CAPPED, Decided
 from audit.deidentify import deidentified
 from audit.entries import Clock
 from audit.log_reader import Wanted
+from audit.served_model import ServedModel
 from audit.trace_log import TraceLog
-from audit.traced_inference import CAPPED, Decided, ServedModel
 from policies.errors import Sentence
 from policies.terms import MONITORS, MonitorRules
 

@@ -13,11 +13,10 @@ from sqlalchemy import Row, delete, insert, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from audit.database import Database, DatabaseAway
-from audit.decided_rows import decided_of
+from audit.decided import Decided, Decision, RowProblem, decided_of
 from audit.entries import Clock, microseconds_of
 from audit.log_reader import NoSuchEntry
 from audit.trace_log import RecordRestricted, TraceLog
-from audit.traced_inference import Decided, Decision, RowProblem
 from governance.tables import repeats
 from policies.errors import Conflict, Malformed, Sentence, Unavailable
 from policies.roles import Person

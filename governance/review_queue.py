@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from audit.decided import HANDED_OVER, REVIEW
 from audit.entries import Clock, Entry
 from audit.log_reader import Wanted
 from audit.trace_log import TraceLog
-from audit.traced_inference import HANDED_OVER, REVIEW
 from governance.permits import PermitBook
 from governance.reviews import SAID
 from policies.roles import Action, Person, require

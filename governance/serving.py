@@ -14,12 +14,22 @@ import pandas as pd
 from sqlalchemy.exc import SQLAlchemyError
 
 from audit.alarms_only import NO_TIME, AlarmsOnly
+from audit.decided import Decided
 from audit.deidentify import IdentifierPresent, require_no_identifiers
 from audit.entries import Clock, Draft, TraceSink
 from audit.pseudonym_keys import PseudonymKeys
-from audit.traced_inference import Asked, Decided, ServedModel, TracedInference
+from audit.served_model import Asked, ServedModel
+from audit.traced_inference import TracedInference
 from explainers.matrix import as_matrix
 from explainers.predictor import Predictor
+from governance.callers_rows import (
+    NamedRows,
+    categories_of,
+    is_absent,
+    require_length,
+    require_numbers,
+    without_context,
+)
 from governance.group_thresholds import GroupThreshold, decide_in_groups, thresholds_of
 from governance.models import Models
 from governance.monitors import Monitors
@@ -30,7 +40,7 @@ from governance.tallies import Tallies
 from model_registry.version import ArtifactAltered, ArtifactGone
 from policies.declaration import DataPart
 from policies.deidentification import plan_for
-from policies.errors import Fault, Malformed, Sentence, Unavailable, refuse_all
+from policies.errors import Fault, Malformed, Sentence, Unavailable
 from policies.feature_caps import caps_for
 from policies.permitted_use import PurposeRefused, WrongPurpose, require_permitted
 from policies.roles import Action, Person, covers, require
@@ -56,17 +66,6 @@ class _Loaded:
     record: SubmissionRecord
     data: DataPart
     verified: float
-
-
-@dataclass(frozen=True, eq=False)
-class NamedRows:
-    """A matrix with its column names: what a plant system sends, without the cost of a data frame.
-
-    `matrix` has shape (n_rows, n_columns), NaN where a reading is missing.
-    """
-
-    names: tuple[str, ...]
-    matrix: npt.NDArray[np.float64]
 
 
 class NoTime(Unavailable):
@@ -221,13 +220,13 @@ class Serving:
             X = X.matrix if X.names == features else pd.DataFrame(X.matrix, columns=list(X.names))
         whole = X if isinstance(X, pd.DataFrame) else None
         if isinstance(X, pd.DataFrame):
-            X, subjects = _without_context(X, data, features, subjects)
+            X, subjects = without_context(X, data, features, subjects)
             X = self._without_identifiers(X, served, by)
-            _require_numbers(X, features, served.predictor)
-        matrix = as_matrix(X, features, _categories(served.predictor))
+            require_numbers(X, features, served.predictor)
+        matrix = as_matrix(X, features, categories_of(served.predictor))
         rows = len(matrix)
-        _require_length("subjects", subjects, rows)
-        _require_length("times", times, rows)
+        require_length("subjects", subjects, rows)
+        require_length("times", times, rows)
         asked = Asked(purpose=purpose, caller=by.name, subjects=self._pseudonyms(subjects), times=times)
         if not groups:
             return matrix, asked, None
@@ -375,7 +374,7 @@ class Serving:
                     zh=f"对象编号应为文本或数字，实际为 {'、'.join(strange)}",
                 )
             )
-        return [None if _absent(subject) else self.pseudonym_of(subject) for subject in subjects]
+        return [None if is_absent(subject) else self.pseudonym_of(subject) for subject in subjects]
 
     def _verify_beside(self, permit: Permit, grace: timedelta) -> None:
         """Compare the artifact with its digest in a thread of its own; what was altered is refused from then on."""
@@ -505,60 +504,3 @@ def _in_groups(
         if thresholds is None
         else decide_in_groups(decide, served, matrix, asked, thresholds)
     )
-
-
-def _without_context(
-    frame: pd.DataFrame, data: DataPart, features: Sequence[str], subjects: Sequence[object] | None
-) -> tuple[pd.DataFrame, Sequence[object] | None]:
-    """Set aside the columns that were declared as label, group, time or subject and are no features.
-
-    The subject column names the persons concerned when they are not given apart. Any other column that
-    the model does not know stays, so that it is refused and not silently dropped.
-    """
-    if not frame.columns.is_unique:
-        return frame, subjects
-    if subjects is None and data.subject in frame.columns:
-        subjects = list(frame[data.subject])
-    declared = {data.label, data.prediction, data.time, data.subject, *data.groups, *data.labels_by.values()}
-    beside = [column for column in frame.columns if column in declared and column not in features]
-    return frame.drop(columns=beside), subjects
-
-
-def _categories(predictor: Predictor) -> Sequence[tuple[int, tuple[object, ...]]]:
-    """Return the labels that stand for their position, as at the check; most models have none."""
-    found: Sequence[tuple[int, tuple[object, ...]]] = getattr(predictor, "categories", ())
-    return found
-
-
-def _require_numbers(frame: pd.DataFrame, features: Sequence[str], predictor: Predictor) -> None:
-    """Raise Malformed for text and yes/no where a number is expected: '1,5' or true may mean anything."""
-    if not frame.columns.is_unique:
-        return
-    labelled = {features[place] for place, _ in _categories(predictor)}
-    faults = []
-    for name in features:
-        if name in labelled or name not in frame.columns or frame[name].dtype.kind in "iuf":
-            continue
-        strange = next((value for value in frame[name].tolist() if isinstance(value, str | bool | np.bool_)), None)
-        if strange is not None:
-            faults.append(
-                Sentence(
-                    en=f"'{name}' holds {strange!r}; expected a number, or null for a missing reading",
-                    zh=f"“{name}”中含有 {strange!r}，应为数字，缺失读数请用 null",
-                )
-            )
-    refuse_all(faults)
-
-
-def _absent(subject: object) -> bool:
-    return subject is None or subject is pd.NA or subject is pd.NaT or subject != subject or not str(subject).strip()
-
-
-def _require_length(name: str, values: Sequence[object] | None, rows: int) -> None:
-    if values is not None and len(values) != rows:
-        raise Malformed(
-            Sentence(
-                en=f"{len(values)} {name} were given for {rows} rows; give one per row",
-                zh=f"{rows} 行数据却给出了 {len(values)} 个 {name}，应每行一个",
-            )
-        )

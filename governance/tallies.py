@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from audit.traced_inference import Decided, ServedModel
+from audit.decided import Decided
+from audit.served_model import ServedModel
 
 BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 30.0)
 """Upper bounds, in seconds, of the classes in which calls are counted by their time."""

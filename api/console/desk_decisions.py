@@ -17,18 +17,8 @@ from api.console.signing_in import Posted
 from api.routes.shared import require_reader, service_of, view_of
 from api.telling import Erased
 from api.wiring import Service
+from audit.decided import CAPPED, CLIP_KEPT_ALARM, HANDED_OVER, LAPSED, PENDING, REPLAY_CLOCK, REVIEW, SPOOLED, UNLOGGED
 from audit.entries import Entry
-from audit.traced_inference import (
-    CAPPED,
-    CLIP_KEPT_ALARM,
-    HANDED_OVER,
-    LAPSED,
-    PENDING,
-    REPLAY_CLOCK,
-    REVIEW,
-    SPOOLED,
-    UNLOGGED,
-)
 from audit.verify import verify_bundle
 from governance.appeals import Asks, TooLate
 from governance.reviews import TRACKS, Judgement

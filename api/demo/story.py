@@ -14,7 +14,7 @@ import pandas as pd
 
 from api.demo.submissions import CHOSEN, LABEL, STORIES, TRAINED, claims, write_submission
 from api.wiring import Service
-from audit.traced_inference import Decided
+from audit.decided import Decided
 from audit.verify import verify_bundle
 from explainers.weight_shares import hold_caps
 from governance.approvals import Verdict

@@ -14,7 +14,7 @@ from api.open_inference import answer_inference, metadata_of, read_inference
 from api.routes.asking import Asking, Deciding, Waiting
 from api.routes.invocations import Key, Purpose
 from api.spans import IDS
-from audit.traced_inference import ServedModel
+from audit.served_model import ServedModel
 from policies.errors import NotFound, Sentence
 
 router = APIRouter(prefix="/v2/models", tags=["open inference"])

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from api.open_inference import BEYOND, answer_inference, read_inference
-from audit.decided_rows import decided_of
-from audit.traced_inference import RowProblem
+from audit.decided import RowProblem, decided_of
 from policies.declaration import Protective
 from policies.errors import Malformed, Sentence
 from policies.roles import Role

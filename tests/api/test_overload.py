@@ -14,8 +14,8 @@ from starlette.testclient import TestClient
 from api.app import create_app
 from api.patience import Patience
 from audit.alarms_only import OVERLOAD
+from governance.callers_rows import NamedRows
 from governance.micro_batches import LONGEST_QUEUE, Overloaded, Request
-from governance.serving import NamedRows
 from policies.roles import Role
 from tests.governance.factories import PURPOSE, SENSORS, House, rows, someone
 

@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from audit.decided import Decided
 from audit.entries import Draft, Receipt, identifier_text, microseconds_of, new_identifier
+from audit.served_model import Asked, ServedModel
 from audit.trace import DecisionTrace, decode_trace
-from audit.traced_inference import Asked, Decided, ServedModel, TracedInference
+from audit.traced_inference import TracedInference
 from explainers.explanation import Explanation
 from explainers.linear import LinearModel
 from explainers.links import Link
@@ -402,7 +404,7 @@ class TestCaps:
         def broken(*_: Any) -> Any:
             raise ArithmeticError
 
-        monkeypatch.setattr("audit.traced_inference.hold_caps", broken)
+        monkeypatch.setattr("audit.scored_rows.hold_caps", broken)
         alarm, quiet = decide([ALARM, QUIET], caps=CAP_AGE).decisions
         assert alarm is not None
         assert (alarm.flags, quiet) == (("explanation_pending",), None)

@@ -10,7 +10,8 @@ import pytest
 
 from audit.alarms_only import NO_TIME, AlarmsOnly
 from audit.offline_spool import OfflineSpool
-from audit.traced_inference import INFINITE, NOT_SCORED, Asked
+from audit.scored_rows import INFINITE, NOT_SCORED
+from audit.served_model import Asked
 from policies.permitted_use import PurposeRefused
 from policies.rulebook import read_rulebook
 from tests.governance.factories import PLANT, SENSORS, House, rows

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from audit.traced_inference import Decision, RowProblem
+from audit.decided import Decision, RowProblem
 from governance.estimator import GovernedEstimator
 from governance.governed_model import GovernedModel, RowsRefused
 from governance.permits import MayNotRun

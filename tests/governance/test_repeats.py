@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from sqlalchemy.exc import OperationalError
 
+from audit.decided import Decided
 from audit.expiry import forget_subject
-from audit.traced_inference import Decided
 from governance.repeats import ERASED, KeyReused, Repeats, StillDeciding
 from policies.errors import Malformed
 from policies.roles import Role

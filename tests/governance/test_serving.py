@@ -13,9 +13,9 @@ import pytest
 from sqlalchemy.exc import OperationalError
 
 from audit.deidentify import IdentifierPresent
+from governance.callers_rows import NamedRows
 from governance.micro_batches import MicroBatches, Request
 from governance.permits import MayNotRun
-from governance.serving import NamedRows
 from model_registry.mlflow_store import MlflowStore, embedded_store
 from policies.errors import Malformed, Unavailable
 from policies.permitted_use import PurposeRefused, WrongPurpose

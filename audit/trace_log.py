@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from audit.checkpoints import Checkpoint, KeyLink, endorse, origin_of, read_checkpoint, sign_checkpoint
+from audit.checkpoints import Checkpoint, KeyLink
 from audit.database import Database, Writer
 from audit.entries import (
     Clock,
@@ -26,23 +24,25 @@ from audit.evidence import Bundled, bundle_of
 from audit.findings import Findings, LogTampered
 from audit.group_commit import GroupCommit
 from audit.head_memory import HeadMemory
-from audit.key_chain import chain_of, key_of_chain
 from audit.log_reader import LogReader, NoSuchEntry, Tally, Wanted
 from audit.log_tree import StoredTree
 from audit.log_writer import Batch, LogStopped, LogWriter, OutOfOrder
-from audit.merkle import Frontier, consistency_proof, inclusion_proof
+from audit.merkle import consistency_proof, inclusion_proof
 from audit.payload_keys import KeyRing, Wrapping
 from audit.payload_store import Opened, PayloadStore
 from audit.recheck import Recheck
 from audit.retention import Retention
 from audit.seal import details_of
+from audit.signed_heads import CHECKPOINT_ENTRIES, ForeignKey, SignedHeads
 from audit.signed_note import SigningKey
+from audit.tender import Tender
 from audit.trace import DecisionTrace, TraceUnreadable, decode_trace, layout_digest
-from policies.errors import Refused, Sentence, Unavailable
+from policies.errors import Refused, Sentence
 
 __all__ = [
     "Draft",
     "Entry",
+    "ForeignKey",
     "LogStopped",
     "LogTampered",
     "NoSuchEntry",
@@ -54,31 +54,11 @@ __all__ = [
     "open_log",
 ]
 
-CHECKPOINT_SECONDS = 60
-CHECKPOINT_ENTRIES = 1000
-"""While entries come in, no more than this much time or this many entries pass between checkpoints."""
-
-LOOK_SECONDS = 1.0
-
 SIGNING_KEY, PAYLOAD_KEY = "signing.key", "payload.key"
 """Files under `keys` of the data directory: who has the first can speak for the log, who has the second can read it."""
 
 LAST_HEAD = "last-head"
 """File of the data directory with the newest checkpoint this machine has seen."""
-
-
-class ForeignKey(Unavailable):
-    """The log was signed by another key than the one at hand."""
-
-    def __init__(self, fingerprint: str, expected: str) -> None:
-        super().__init__(
-            Sentence(
-                en=f"the signing key at hand is {fingerprint[:16]}, the log is signed by {expected[:16]};"
-                " put the right key file back, or hand the log over with the old key",
-                zh=f"当前签名密钥为 {fingerprint[:16]}，而日志由 {expected[:16]} 签名；"
-                "请恢复正确的密钥文件，或用旧密钥办理交接",
-            )
-        )
 
 
 class RecordRestricted(Refused):
@@ -134,7 +114,6 @@ class TraceLog:
         self.source = source
         self.clock = clock
         self.retention = retention or Retention()
-        self._key = key
         self.wrapping = wrapping
         self._keys = KeyRing(wrapping)
         self._writer = LogWriter(database, self._keys)
@@ -143,13 +122,9 @@ class TraceLog:
         self._reading_keys = KeyRing(wrapping)
         self._payloads = PayloadStore(database, self._reading_keys)
         self._tree = StoredTree(database.rows)
-        self._head = head
-        self._signing = threading.Lock()
-        self._counters: dict[str, int] = {}
-        self._counted_to = 0
-        self._tender: _Tender | None = None
-        self._begin_chain()
-        self.origin = origin_of(self.key_chain()[0].public)
+        self._heads = SignedHeads(database, key, clock, self._recheck, head)
+        self._tender: Tender | None = None
+        self.origin = self._heads.origin
 
     # --- writing -----------------------------------------------------------------------------------------------
 
@@ -306,12 +281,11 @@ class TraceLog:
 
     def size(self) -> int:
         """Return how many entries the log has."""
-        return int(self.database.rows("SELECT coalesce(max(number), -1) + 1 FROM log_entries")[0][0])
+        return self._heads.size()
 
     def latest_checkpoint(self) -> Checkpoint | None:
         """Return the newest signed head; None before the first."""
-        rows = self.database.rows("SELECT note, time FROM log_checkpoints ORDER BY size DESC LIMIT 1")
-        return read_checkpoint(rows[0][0], moment_of(rows[0][1])) if rows else None
+        return self._heads.latest()
 
     def checkpoint(self) -> Checkpoint:
         """Sign the head as it is now, after computing the entries since the last checkpoint again from what is stored.
@@ -321,27 +295,7 @@ class TraceLog:
         LogTampered
             When stored bytes do not give what was acknowledged; nothing is signed then.
         """
-        with self._signing:
-            size, last = self.size(), self.latest_checkpoint()
-            self._seen_before(size, Findings()).insist()
-            if last is not None and last.size == size:
-                return last
-            start = last.size if last is not None else 0
-            self._recheck().leaves(start, size, self._counters_at(start)).insist()
-            self._counted_to = size
-            made = sign_checkpoint(self.origin, size, self._root_at(size, last), self._own_key(), self.clock())
-            with self.database.writing() as connection:
-                self._insert_checkpoint(connection, made)
-            if self._head is not None:
-                self._head.remember(made)
-            return made
-
-    def _counters_at(self, start: int) -> dict[str, int]:
-        """What each source had counted to at `start`; nothing is known of it when another process signed meanwhile."""
-        if start != self._counted_to:
-            self._counters.clear()
-        self._counted_to = -1  # until the count has passed
-        return self._counters
+        return self._heads.sign()
 
     def accept_set_back(self, *, actor: str, reason: str) -> Receipt:
         """Let the log go on although its newest entries are lost, and say so in an `incident` entry.
@@ -349,56 +303,18 @@ class TraceLog:
         For the officer, after a restore from an older copy. Who holds a newer checkpoint will see two histories,
         and this entry explains them.
         """
-        seen, size = None if self._head is None else self._head.remembered(), self.size()
-        said = {"set_back": {"from": None if seen is None else seen.size, "to": size}, "reason": reason}
-        payload = json.dumps(said, ensure_ascii=False, sort_keys=True).encode()
-        receipt = self.append([Draft(kind="incident", payload=payload, actor=actor)])[0]
-        if self._head is not None:
-            root = Frontier.at(self.size(), self._tree).root()
-            self._head.replace(sign_checkpoint(self.origin, self.size(), root, self._own_key()))
-        return receipt
 
-    def _seen_before(self, size: int, found: Findings) -> Findings:
-        for fault in [] if self._head is None else self._head.faults(size, self._tree):
-            found.add(fault.en, fault.zh)
-        return found
+        def keep(payload: bytes) -> Receipt:
+            return self.append([Draft(kind="incident", payload=payload, actor=actor)])[0]
 
-    def _root_at(self, size: int, last: Checkpoint | None) -> bytes:
-        if last is not None and Frontier.at(min(last.size, size), self._tree).root() != last.root:
-            found = Findings()
-            found.add(
-                f"the log no longer gives the root that was signed for its first {last.size} entries",
-                f"日志前 {last.size} 条已不再得出当时签名的根哈希",
-            )
-            found.insist()
-        return Frontier.at(size, self._tree).root()
-
-    def _insert_checkpoint(self, connection: Any, made: Checkpoint) -> None:
-        places = "?, ?, ?, ?" if self.database.dialect == "sqlite" else "%s, %s, %s, %s"
-        connection.exec_driver_sql(
-            f"INSERT INTO log_checkpoints (size, time, root, note) VALUES ({places}) ON CONFLICT (size) DO NOTHING",
-            (made.size, microseconds_of(made.time or self.clock()), made.root, made.note),
-        )
+        return self._heads.accept_set_back(keep, reason)
 
     def checkpoint_when_due(self) -> Checkpoint | None:
         """Sign when entries wait for it since 60 seconds, or 1,000 of them do; else return None.
 
         None, too, when another process on this machine is signing right now.
         """
-        if self._head is None:
-            return self.checkpoint() if self._is_due() else None
-        with self._head.turn() as mine:  # another process that is at it does the same work
-            return self.checkpoint() if mine and self._is_due() else None
-
-    def _is_due(self) -> bool:
-        last, size = self.latest_checkpoint(), self.size()
-        waiting = size - (last.size if last is not None else 0)
-        if waiting <= 0:
-            return False
-        if waiting >= CHECKPOINT_ENTRIES or last is None or last.time is None:
-            return True
-        age = (self.clock() - last.time).total_seconds()
-        return age >= CHECKPOINT_SECONDS or age < 0
+        return self._heads.sign_when_due()
 
     def inclusion(self, index: int, size: int) -> list[bytes]:
         """Return the proof that entry `index` is in the log of `size` entries."""
@@ -411,7 +327,7 @@ class TraceLog:
     def recheck(self) -> Findings:
         """Compute the whole log again from its stored bytes, as is due once a day."""
         found = self._recheck().everything()
-        return self._seen_before(self.size(), found)  # counted afterwards: the log is signed on while it is read
+        return self._heads.seen_before(self.size(), found)  # counted afterwards: the log is signed on while it is read
 
     def _recheck(self) -> Recheck:
         return Recheck(self.database, self._payloads, self._reading_keys, self.key_chain())
@@ -454,67 +370,40 @@ class TraceLog:
 
     def key_chain(self) -> tuple[KeyLink, ...]:
         """Return the keys that ever signed for this log, oldest first."""
-        return chain_of(self.database)
+        return self._heads.key_chain()
 
     def change_key(self, new: SigningKey, actor: str) -> Receipt:
         """Hand the log over to a new signing key, by the old key's signature and an entry of kind `key`.
 
         The new key must be kept before (`audit.key_change`): from here on no other signs.
         """
-        with self._signing:
-            word = endorse(self._key, new.public)
-            said = {"old": self._key.public.raw.hex(), "new": new.public.raw.hex(), "endorsement": word.hex()}
-            draft = Draft(kind="key", payload=json.dumps(said, sort_keys=True).encode(), actor=actor)
-            now = microseconds_of(self.clock())
 
-            def store(writer: Writer) -> None:
-                number = writer.rows("SELECT max(number) + 1 FROM log_signing_keys")[0][0]
-                columns = ("number", "public", "endorsement", "since")
-                writer.insert("log_signing_keys", columns, [(number, new.public.raw, word, now)])
+        def keep(said: bytes, store: Callable[[Writer], None]) -> Receipt:
+            draft = Draft(kind="key", payload=said, actor=actor)
+            return self._submit(Batch((draft,), microseconds_of(self.clock()), self.source, also=store))[0]
 
-            receipt = self._submit(Batch((draft,), now, self.source, also=store))[0]
-            self._key = new
-        return receipt
+        return self._heads.hand_over(new, keep)
 
     @property
     def signing_key(self) -> SigningKey:
         """The key that signs for this log now, for what is signed in its name beside checkpoints."""
-        return self._own_key()
+        return self._heads.own_key()
 
     @property
     def key_file(self) -> Path | None:
         """Where the signing key is kept; None when it was handed over in memory."""
-        return self._key.file
+        return self._heads.key_file
 
     def take_key(self, key: SigningKey) -> None:
         """Sign with `key` from now on; the log refuses to sign with any but the newest of its chain."""
-        self._key = key
-
-    def _begin_chain(self) -> None:
-        if not self.key_chain():
-            places = "0, ?, ?" if self.database.dialect == "sqlite" else "0, %s, %s"
-            with self.database.writing() as connection:
-                connection.exec_driver_sql(
-                    f"INSERT INTO log_signing_keys (number, public, since) VALUES ({places}) ON CONFLICT DO NOTHING",
-                    (self._key.public.raw, microseconds_of(self.clock())),
-                )
-        self._own_key()
-
-    def _own_key(self) -> SigningKey:
-        """The key that signs now; where another process changed it, the one that its file holds since."""
-        newest = self.key_chain()[-1].public
-        if newest != self._key.public and self._key.file is not None:
-            self._key = key_of_chain(self._key.file, newest)
-        if newest != self._key.public:
-            raise ForeignKey(self._key.public.fingerprint, newest.fingerprint)
-        return self._key
+        self._heads.take_key(key)
 
     # --- life --------------------------------------------------------------------------------------------------
 
     def tend(self) -> None:
         """Start signing checkpoints in the background while entries come in."""
         if self._tender is None:
-            self._tender = _Tender(self)
+            self._tender = Tender(self._heads, self.database)
 
     @property
     def stopped(self) -> bool:
@@ -532,44 +421,6 @@ class TraceLog:
             self._tender.stop()
             self._tender = None
         self._writer.close()
-
-
-class _Tender:
-    """A thread that signs a checkpoint when one is due. What it cannot sign it keeps as `wrong` and tries again."""
-
-    def __init__(self, log: TraceLog) -> None:
-        self._log = log
-        self._wake = threading.Event()
-        self._over = False
-        self.wrong: Exception | None = None
-        self._thread = threading.Thread(target=self._run, name="log checkpoints", daemon=True)
-        self._thread.start()
-
-    def look(self) -> None:
-        """Look now whether a checkpoint is due."""
-        self._wake.set()
-
-    def stop(self) -> None:
-        """Sign what waits and end."""
-        self._over = True
-        self._wake.set()
-        self._thread.join()
-
-    def _run(self) -> None:
-        while not self._over:
-            self._wake.wait(LOOK_SECONDS)
-            self._wake.clear()
-            self._sign()
-
-    def _sign(self) -> None:
-        try:
-            if self._over:
-                self._log.checkpoint()
-            elif self._log.checkpoint_when_due() is not None:
-                self._log.database.settle()  # else it is done within somebody's append
-            self.wrong = None
-        except Exception as wrong:  # noqa: BLE001  # the thread must live to sign once the database is back
-            self.wrong = wrong
 
 
 def open_log(

@@ -62,6 +62,7 @@ from governance.serving import Serving
 from governance.stages import Stage
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
+from governance.suspensions import Suspensions
 from governance.tallies import Tallies
 from governance.tier_changes import TierChanges
 from model_registry.endpoint import Reach
@@ -101,6 +102,7 @@ class Service:
     intake: Intake
     registry_watch: RegistryWatch
     approvals: Approvals
+    suspensions: Suspensions
     serving: Serving
     monitors: Monitors
     tallies: Tallies
@@ -284,6 +286,7 @@ def open_service(
         clock,
         publish,
     )
+    suspensions = Suspensions(database, log, book, permits, rulebooks, models.features, clock, publish)
     tier_changes = TierChanges(database, log, book, permits, rulebooks, clock, publish)
     approvals.record_unrecorded()
     tier_changes.record_unrecorded()
@@ -294,7 +297,7 @@ def open_service(
         lambda: rulebooks.in_force().monitors,
         lambda model, version: models.background(book.of_version(model, version)),
         lambda model, since, until: reviewed_and_overridden(log, model, since, until),
-        lambda reading: approvals.suspend_by_rule(reading.model, rule=reading.rule, reason=reading.says),
+        lambda reading: suspensions.suspend_by_rule(reading.model, rule=reading.rule, reason=reading.says),
         clock,
     )
     spool, side_spool = (own_spool(settings.data / "spool", clock) for _ in range(2))
@@ -340,6 +343,7 @@ def open_service(
         intake=intake,
         registry_watch=RegistryWatch(store, log, book),
         approvals=approvals,
+        suspensions=suspensions,
         serving=Serving(
             permits=permits,
             book=book,

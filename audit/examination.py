@@ -31,8 +31,9 @@ from policies.declaration import Declaration, Protective, Task
 from policies.deidentification import plan_for
 from policies.errors import Sentence, refuse_all
 from policies.feature_caps import caps_for
-from policies.negative_list import NegativeList, built_in_list
+from policies.negative_list import NegativeList
 from policies.rulebook import Rulebook
+from policies.scenario_files import built_in_list
 from policies.tiers import Tier
 
 __all__ = ["CHECKS", "Examined", "examine", "examined_from"]

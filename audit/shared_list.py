@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from audit.cosignatures import LOG_KEY, NamedKey
 from audit.signed_note import NotASignedNote, SigningKey, sign_note, signed_by, split_note
 from policies.errors import Malformed, Refused, Sentence
-from policies.negative_list import FORMAT, NegativeList, Origin, built_in_list, list_from_files
+from policies.negative_list import FORMAT, NegativeList, Origin
+from policies.scenario_files import built_in_list, list_from_files
 
 LARGEST = 4_000_000
 """Bytes of a signed list at most; the product's own list has about 60,000."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -18,7 +18,7 @@ from governance.delegations import Delegations
 from governance.permits import Permit, PermitBook, PermitState, bump_epoch, give_permit
 from governance.publishing import Publish, tell_registry
 from governance.reasons import require_reason
-from governance.rejudging import Standing, standing_under
+from governance.rejudging import FeaturesOf, Standing, outdated, standing_under
 from governance.rulebooks import Rulebooks
 from governance.stages import IllegalMove, Stage, require_move
 from governance.statements import statement
@@ -74,10 +74,6 @@ class Raced(Conflict):
                 zh=f"另有人同时对 {what} 作出裁定，请重新查看后再裁定",
             )
         )
-
-
-FeaturesOf = Callable[[SubmissionRecord], tuple[str, ...]]
-"""Names the features of a registered model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +212,7 @@ class Approvals:
             )
             for finding in blocking
         ]
-        found += self._outdated(record)
+        found += outdated(self._rulebooks, record, None, self._features_of, self._clock())
         flavour = record.declaration.model.flavour
         if flavour in WITHOUT_ARTIFACT:
             found.append(
@@ -234,54 +230,6 @@ class Approvals:
         With a permit, also its end and the approvals it rests on are judged.
         """
         return standing_under(self._rulebook, self._rulebooks, record, permit, self._features_of, self._clock())
-
-    def _outdated(self, record: SubmissionRecord, permit: Permit | None = None) -> tuple[Sentence, ...]:
-        """Return what no longer holds since the rules, or the tier, changed for which a submission was examined."""
-        under = permit.rulebook_digest if permit is not None else record.rulebook_digest
-        if under == self._rulebook.digest and record.tier is record.assessment.tier:
-            return ()
-        standing = self.standing(record, permit)
-        if standing is not None:
-            return standing.impassable
-        return (
-            Sentence(
-                en="it was examined under a rulebook that is not kept here; hand it in again",
-                zh="检查时所依据的规则文件未保存于此，请重新提交",
-            ),
-        )
-
-    def suspend(self, model: str, *, by: Person, reason: str) -> Permit:
-        """Suspend the live permit of a model: the next call is refused."""
-        return self._toggle(model, by, reason, PermitState.LIVE, PermitState.SUSPENDED, Stage.SUSPENDED)
-
-    def resume(self, model: str, *, by: Person, reason: str) -> Permit:
-        """Let a suspended permit live again."""
-        return self._toggle(model, by, reason, PermitState.SUSPENDED, PermitState.LIVE, Stage.APPROVED)
-
-    def suspend_by_rule(self, model: str, *, rule: str, reason: Sentence) -> Permit | None:
-        """Suspend the live permit of a model because a rule of the rulebook says so; None when none is live.
-
-        The rule is the actor in the log. Only an officer lets the model run again.
-        """
-        held = [p for p in self._permits.permits() if p.model == model and p.state is PermitState.LIVE]
-        if not held:
-            return None
-        permit, record = held[0], self._book.get(held[0].submission)
-        with self._database.writing() as connection:
-            moved = connection.execute(
-                update(permits)
-                .where(permits.c.id == permit.id, permits.c.state == PermitState.LIVE.value)
-                .values(state=PermitState.SUSPENDED.value)
-            )
-            if moved.rowcount != 1:
-                return None
-            set_stage(connection, [record.id], Stage.SUSPENDED)
-            bump_epoch(connection)
-        self._permits.forget()
-        body = {"reason": reason.en, "says": reason.as_json(), "rule": rule, "permit": permit.id}
-        self._log.append([statement("suspend", by=f"rule:{rule}", body=body, **self._columns(record))])
-        tell_registry(self._publish, [(record, Stage.SUSPENDED)])
-        return permit
 
     def record_unrecorded(self) -> int:
         """Log every veto and return whose process died before it was logged; return how many there were."""
@@ -515,53 +463,6 @@ class Approvals:
         set_stage(connection, same, Stage.VETOED)
         bump_epoch(connection)
         return same
-
-    def _toggle(
-        self, model: str, by: Person, reason: str, now_in: PermitState, to: PermitState, stage: Stage
-    ) -> Permit:
-        require(by, Action.SUSPEND)
-        known, _ = self._book.search(model=model, limit=1)
-        if not known or not by.sees(known[0].site or None, model):
-            raise absent("model", model)
-        reason = require_reason(reason)
-        held = [p for p in self._permits.permits() if p.model == model and p.state is not PermitState.ENDED]
-        if not held or held[0].state is not now_in:
-            state = held[0].state.value if held else "without a permit"
-            raise Conflict(
-                Sentence(
-                    en=f"'{model}' is {state}; only a {now_in.value} permit can become {to.value}",
-                    zh=f"“{model}”当前状态为 {state}，只有 {now_in.value} 状态的许可可以变为 {to.value}",
-                )
-            )
-        permit = held[0]
-        record = self._book.get(permit.submission)
-        if to is PermitState.LIVE:
-            if by.name == record.submitted_by:
-                raise OwnSubmission(by.name, record.id)
-            self._permits.require_unvetoed(model, permit.artifact_digest)
-            if obstacles := self._outdated(record, permit):
-                raise StandsInTheWay(*obstacles)
-        draft = statement(
-            "suspend" if to is PermitState.SUSPENDED else "resume",
-            by=by.name,
-            body={"reason": reason, "permit": permit.id},
-            **self._columns(record),
-        )
-        if to is PermitState.LIVE:
-            self._log.append([draft])
-        with self._database.writing() as connection:
-            moved = connection.execute(
-                update(permits).where(permits.c.id == permit.id, permits.c.state == now_in.value).values(state=to.value)
-            )
-            if moved.rowcount != 1:
-                raise Raced(model)
-            set_stage(connection, [record.id], stage)
-            bump_epoch(connection)
-        self._permits.forget()
-        if to is PermitState.SUSPENDED:
-            self._log.append([draft])
-        tell_registry(self._publish, [(record, stage)])
-        return permit
 
     def _columns(self, record: SubmissionRecord) -> dict[str, Any]:
         """Return the columns of every act about one version: which it is, and the rules in force."""

@@ -13,8 +13,9 @@ from governance.permits import PermitBook, PermitState
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
 from policies.errors import Sentence
-from policies.negative_list import NegativeList, built_in_list, read_negative_list
+from policies.negative_list import NegativeList
 from policies.roles import Action, Person, require
+from policies.scenario_files import built_in_list, read_negative_list
 
 NOTE = "negative-list.note"
 KEY = "negative-list.key"

@@ -32,10 +32,11 @@ from policies.declaration import Flavour
 from policies.errors import Conflict, Sentence
 from policies.feature_caps import FeatureCaps, OnExceed
 from policies.impact_matrix import Assessment, assess
-from policies.negative_list import NegativeList, built_in_list
+from policies.negative_list import NegativeList
 from policies.permitted_use import PurposeRefused, require_permitted
 from policies.roles import Action, Person, require, require_in_scope
 from policies.rulebook import Rulebook
+from policies.scenario_files import built_in_list
 
 REGISTERING_LASTS = timedelta(minutes=10)
 """After this time without a version, the process that registered a submission is taken for dead."""

@@ -21,6 +21,9 @@ from policies.rulebook import Rulebook
 from policies.rulebook_faults import RISING
 from policies.tiers import Tier
 
+FeaturesOf = Callable[[SubmissionRecord], tuple[str, ...]]
+"""Names the features of a registered model."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Failing:
@@ -89,7 +92,7 @@ def standing_under(
     rulebooks: Rulebooks,
     record: SubmissionRecord,
     permit: Permit | None,
-    features_of: Callable[[SubmissionRecord], tuple[str, ...]],
+    features_of: FeaturesOf,
     now: datetime,
 ) -> Standing | None:
     """Return how a submission stands under `rules`; None when the rulebook it was examined under is not kept.
@@ -116,6 +119,28 @@ def standing_under(
         found,
         fails=tuple(failing for failing in found.fails if failing not in accepted.fails),
         open=tuple(sentence for sentence in found.open if sentence not in accepted.open),
+    )
+
+
+def outdated(
+    rulebooks: Rulebooks, record: SubmissionRecord, permit: Permit | None, features_of: FeaturesOf, now: datetime
+) -> tuple[Sentence, ...]:
+    """Return what no longer holds since the rules, or the tier, changed for which a submission was examined.
+
+    With a permit, since the rules changed under which it was given.
+    """
+    rules = rulebooks.in_force()
+    under = permit.rulebook_digest if permit is not None else record.rulebook_digest
+    if under == rules.digest and record.tier is record.assessment.tier:
+        return ()
+    standing = standing_under(rules, rulebooks, record, permit, features_of, now)
+    if standing is not None:
+        return standing.impassable
+    return (
+        Sentence(
+            en="it was examined under a rulebook that is not kept here; hand it in again",
+            zh="检查时所依据的规则文件未保存于此，请重新提交",
+        ),
     )
 
 

@@ -11,12 +11,12 @@ from sqlalchemy.exc import IntegrityError
 
 from audit.database import Database
 from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds_of, new_identifier
-from governance.approvals import FeaturesOf, Raced, set_stage
+from governance.approvals import Raced, set_stage
 from governance.compliance import require_whole_house
 from governance.permits import Permit, PermitBook, PermitState, bump_epoch
 from governance.publishing import Publish, tell_registry
 from governance.reasons import require_reason
-from governance.rejudging import Standing, standing_under
+from governance.rejudging import FeaturesOf, Standing, standing_under
 from governance.rulebooks import Revision, RevisionState, Rulebooks
 from governance.stages import Stage
 from governance.statements import statement

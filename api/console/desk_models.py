@@ -38,9 +38,9 @@ def switch(request: Request, name: str, act: str, person: Visitor, form: Posted)
     service, reason = service_of(request), text_of(form, "reason")
     try:
         if act == "suspend":
-            service.approvals.suspend(name, by=person, reason=reason)
+            service.suspensions.suspend(name, by=person, reason=reason)
         elif act == "resume":
-            service.approvals.resume(name, by=person, reason=reason)
+            service.suspensions.resume(name, by=person, reason=reason)
     except Fault as fault:
         return _shown(request, service, person, 422, faults=fault.faults, tried=name)
     return done("/models", act if act in ("suspend", "resume") else "")

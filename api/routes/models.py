@@ -19,12 +19,12 @@ class Reason(BaseModel):
 @router.post("/{name}/suspend")
 def suspend(name: str, said: Reason, service: HouseService, person: Asking) -> dict[str, object]:
     """Suspend the live permit of a model: the next call is refused."""
-    permit = service.approvals.suspend(name, by=person, reason=said.reason)
+    permit = service.suspensions.suspend(name, by=person, reason=said.reason)
     return {"model": name, "version": permit.version, "state": "suspended"}
 
 
 @router.post("/{name}/resume")
 def resume(name: str, said: Reason, service: HouseService, person: Asking) -> dict[str, object]:
     """Let a suspended model run again."""
-    permit = service.approvals.resume(name, by=person, reason=said.reason)
+    permit = service.suspensions.resume(name, by=person, reason=said.reason)
     return {"model": name, "version": permit.version, "state": "live"}

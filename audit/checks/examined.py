@@ -14,8 +14,9 @@ from explainers.predictor import Predictor
 from policies.declaration import Declaration, Protective
 from policies.errors import Malformed
 from policies.feature_caps import FeatureCaps
-from policies.negative_list import NegativeList, built_in_list
+from policies.negative_list import NegativeList
 from policies.rulebook import Rulebook
+from policies.scenario_files import built_in_list
 from policies.tiers import Tier
 
 Floats = npt.NDArray[np.float64]

@@ -55,7 +55,7 @@ class TestKey:
         assert ask(own_doors, rows_of(3), "permit").status_code == 200
         house = own_doors.house
         if form == "suspended":
-            house.service.approvals.suspend("gas-leak", by=OFFICER, reason="drift")
+            house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="drift")
         else:
             house.veto(house.service.telling.record_of("gas-leak"))
         answer = ask(own_doors, rows_of(3), "permit")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from api.cli import run
-from policies.negative_list import built_in_list
 from policies.roles import Role
+from policies.scenario_files import built_in_list
 from tests.api.doors import Doors
 from tests.policies.test_negative_list import TIGHTER, WHOLE
 

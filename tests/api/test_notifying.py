@@ -70,7 +70,7 @@ class TestNotices:
         house = house_that_tells
         record = house.submitted()
         house.approve(record)
-        house.service.approvals.suspend("gas-leak", by=OFFICER, reason="drift was seen")
+        house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="drift was seen")
         house.veto(house.submitted(name="gas-peak", seed=3))
         house.service.outside.once()
         said = sorted((line["kind"], line["model"]) for line in told(receiver))

@@ -118,7 +118,7 @@ class TestHangingLog:
         assert len(entry) == 1
 
     def test_a_permit_is_asked_for_all_the_same(self, house: House, plant: TestClient) -> None:
-        house.service.approvals.suspend("gas-leak", by=someone(Role.DSO), reason="drift")
+        house.service.suspensions.suspend("gas-leak", by=someone(Role.DSO), reason="drift")
         with hanging_log(house):
             answer = plant.post(URL, json=SPLIT)
         assert (answer.status_code, answer.json()["reason"]) in [(403, "suspended"), (503, "unreachable")]

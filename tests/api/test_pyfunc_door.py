@@ -73,7 +73,7 @@ class TestLoadModel:
     def test_a_suspended_model_answers_nothing(self, house: House, loaded: Any) -> None:
         from mlflow.exceptions import MlflowException
 
-        house.service.approvals.suspend("gas-leak", by=OFFICER, reason="drift")
+        house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="drift")
         house.clock.go(seconds=1)
         time.sleep(0.3)  # the other process's picture of the permits lasts a quarter of a second
         with pytest.raises(MlflowException, match="version 1 is suspended; fall back to manual control") as refused:

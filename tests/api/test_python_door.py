@@ -149,7 +149,7 @@ class TestThreeDoors:
             ("gas-leak", PURPOSE, FRAME[["pressure"]]),
         ):
             assert self.refusals(doors, capsys, tmp_path, model, purpose, frame)
-        doors.house.service.approvals.suspend("gas-leak", by=OFFICER, reason="a drill failed")
+        doors.house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="a drill failed")
         assert "suspended" in self.refusals(doors, capsys, tmp_path, "gas-leak", PURPOSE, FRAME)[0]
         doors.house.veto(doors.house.service.telling.record_of("gas-leak"))
         assert "vetoed" in self.refusals(doors, capsys, tmp_path, "gas-leak", PURPOSE, FRAME)[0]

@@ -7,7 +7,8 @@ import pytest
 from audit.shared_list import ListRefused, SharedList, named_key, open_list, require_newer, sign_list
 from audit.signed_note import NotASignedNote, SigningKey, sign_note
 from policies.errors import Malformed
-from policies.negative_list import Loosened, Origin, built_in_list
+from policies.negative_list import Loosened, Origin
+from policies.scenario_files import built_in_list
 from tests.policies.test_negative_list import TIGHTER, WHOLE
 
 KEY, OTHER = SigningKey(bytes(32)), SigningKey(bytes([1]) * 32)

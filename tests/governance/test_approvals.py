@@ -161,9 +161,9 @@ class TestSeparationOfDuties:
     def test_nobody_resumes_his_own(self, house: House) -> None:
         record = house.submitted(by=someone(Role.ML_ENGINEER, "wang"))
         house.approve(record)
-        house.service.approvals.suspend("gas-leak", by=OFFICER, reason="a drill failed")
+        house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="a drill failed")
         with pytest.raises(OwnSubmission):
-            house.service.approvals.resume("gas-leak", by=someone(Role.DSO, "wang"), reason="all is well")
+            house.service.suspensions.resume("gas-leak", by=someone(Role.DSO, "wang"), reason="all is well")
 
     @pytest.mark.parametrize("by", [ENGINEER, REVIEWER, REGULATOR, EMPLOYEE, PLANT, TESTER, ADMIN])
     def test_others_are_turned_away_before_they_learn_anything(self, house: House, by: Person) -> None:
@@ -365,39 +365,39 @@ class TestRaces:
 class TestSuspend:
     def test_refuses_the_next_call_until_resumed(self, house: House) -> None:
         record = house.approved()
-        house.service.approvals.suspend("gas-leak", by=OFFICER, reason="a drill failed")
+        house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="a drill failed")
         with pytest.raises(MayNotRun, match="version 1 is suspended; fall back to manual control"):
             house.decide()
         assert house.service.store.version("gas-leak", "1").status == "suspended"
-        house.service.approvals.resume("gas-leak", by=OFFICER, reason="the drill was repeated")
+        house.service.suspensions.resume("gas-leak", by=OFFICER, reason="the drill was repeated")
         house.decide()
         assert house.service.book.get(record.id).stage is Stage.APPROVED
         assert house.kinds().count("suspend") == house.kinds().count("resume") == 1
 
     def test_twice_is_a_conflict(self, house: House) -> None:
         house.approved()
-        house.service.approvals.suspend("gas-leak", by=OFFICER, reason="a drill failed")
+        house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="a drill failed")
         with pytest.raises(Conflict, match="'gas-leak' is suspended; only a live permit can become suspended"):
-            house.service.approvals.suspend("gas-leak", by=OFFICER, reason="a drill failed")
+            house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="a drill failed")
 
     def test_without_a_permit_is_a_conflict(self, house: House) -> None:
         house.submitted()
         with pytest.raises(Conflict, match="'gas-leak' is without a permit"):
-            house.service.approvals.suspend("gas-leak", by=OFFICER, reason="a drill failed")
+            house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="a drill failed")
 
     def test_a_vetoed_one_is_never_resumed(self, house: House) -> None:
         record = house.approved()
-        house.service.approvals.suspend("gas-leak", by=OFFICER, reason="a drill failed")
+        house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="a drill failed")
         house.veto(record)
         with pytest.raises(Conflict):
-            house.service.approvals.resume("gas-leak", by=OFFICER, reason="all is well")
+            house.service.suspensions.resume("gas-leak", by=OFFICER, reason="all is well")
 
     @pytest.mark.parametrize("suspended", [False, True])
     def test_foreign_and_absent_look_the_same(self, house: House, suspended: bool) -> None:
         house.approved()
         if suspended:
-            house.service.approvals.suspend("gas-leak", by=OFFICER, reason="a drill failed")
-        for act in (house.service.approvals.suspend, house.service.approvals.resume):
+            house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="a drill failed")
+        for act in (house.service.suspensions.suspend, house.service.suspensions.resume):
             with pytest.raises(NotFound) as foreign:
                 act("gas-leak", by=someone(Role.DSO, site="plant-08"), reason="a drill failed")
             with pytest.raises(NotFound) as absent:
@@ -408,7 +408,7 @@ class TestSuspend:
     def test_is_for_the_officer(self, house: House, role: Role) -> None:
         assert not someone(role).may(Action.SUSPEND)
         with pytest.raises(NotAllowed):
-            house.service.approvals.suspend("gas-leak", by=someone(role), reason="a drill failed")
+            house.service.suspensions.suspend("gas-leak", by=someone(role), reason="a drill failed")
 
 
 class TestConsider:
@@ -493,9 +493,9 @@ def _do(house: House, record: SubmissionRecord, by: Person, act: str) -> None:
             changes.of(record.id, OFFICER)[-1].id if changes.of(record.id, OFFICER) else "", by=by, reason="so it is"
         )
     elif act == "suspend":
-        house.service.approvals.suspend(record.model, by=by, reason="a drill failed")
+        house.service.suspensions.suspend(record.model, by=by, reason="a drill failed")
     else:
-        house.service.approvals.resume(record.model, by=by, reason="it was mended")
+        house.service.suspensions.resume(record.model, by=by, reason="it was mended")
 
 
 def _next_of(house: House, impact: dict[str, str]) -> SubmissionRecord:

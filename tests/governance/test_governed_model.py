@@ -110,7 +110,7 @@ class TestStreams:
     def test_a_permit_that_goes_ends_the_stream(self, house: House, risk: GovernedModel) -> None:
         stream = risk.stream(FRAME.to_dict("records"), at_once=4)
         next(stream)
-        house.service.approvals.suspend("gas-leak", by=OFFICER, reason="drift")
+        house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="drift")
         with pytest.raises(MayNotRun):
             list(stream)
 

@@ -14,9 +14,10 @@ from audit.signed_note import SigningKey
 from governance.inherited_list import KEY, NOTE, Adopted, adopt, list_in_force, met_another_list
 from governance.intake import examine_directory
 from model_registry.memory_store import MemoryStore
-from policies.negative_list import Loosened, Origin, built_in_list
+from policies.negative_list import Loosened, Origin
 from policies.roles import NotAllowed, Role
 from policies.rulebook import read_rulebook
+from policies.scenario_files import built_in_list
 from tests.governance.factories import OFFICER, House, StandingClock, a_directory, someone
 from tests.policies.test_negative_list import TIGHTER, WHOLE
 

@@ -62,7 +62,7 @@ class TestJudge:
         house.approved()
         house.decide(X=HOT)
         readings(house)
-        house.service.approvals.resume("gas-leak", by=OFFICER, reason="the furnace was lit, this is expected")
+        house.service.suspensions.resume("gas-leak", by=OFFICER, reason="the furnace was lit, this is expected")
         assert readings(house) == {}
         house.decide(X=CALM)
         assert not readings(house)["input_psi"].breached
@@ -120,12 +120,12 @@ class TestJudge:
 class TestSuspendByRule:
     def test_of_a_model_without_a_live_permit_does_nothing(self, house: House) -> None:
         house.approved()
-        house.service.approvals.suspend("gas-leak", by=OFFICER, reason="looked at")
+        house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="looked at")
         before = house.kinds()
         reading = Reading(
             model="gas-leak", version="1", monitor="input_psi", value=1.0, limit=0.5, rows=9, suspends=True
         )
-        assert house.service.approvals.suspend_by_rule("gas-leak", rule=reading.rule, reason=reading.says) is None
+        assert house.service.suspensions.suspend_by_rule("gas-leak", rule=reading.rule, reason=reading.says) is None
         assert house.kinds() == before
 
 

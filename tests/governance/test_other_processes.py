@@ -36,7 +36,7 @@ def veto(house: House) -> None:
 
 def suspend(house: House) -> None:
     """The officer suspends it."""
-    house.service.approvals.suspend("gas-leak", by=OFFICER, reason="a drill failed")
+    house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="a drill failed")
 
 
 def forbid(house: House) -> None:

@@ -79,7 +79,7 @@ class TestLive:
 
     def test_suspended(self, house: House) -> None:
         house.approved()
-        house.service.approvals.suspend("gas-leak", by=OFFICER, reason="a drill failed")
+        house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="a drill failed")
         with pytest.raises(MayNotRun) as refused:
             a_book(house).live("gas-leak", GRACE)
         assert refused.value.reason == "suspended"
@@ -112,7 +112,7 @@ class TestLive:
             assert foreign.value.says.en.replace("leak", "peak") == absent.value.says.en
             assert foreign.value.reason == absent.value.reason == "unknown"
             if state == "live":
-                house.service.approvals.suspend("gas-leak", by=OFFICER, reason="a drill failed")
+                house.service.suspensions.suspend("gas-leak", by=OFFICER, reason="a drill failed")
             elif state == "suspended":
                 house.veto(house.service.book.search(model="gas-leak")[0][0])
 

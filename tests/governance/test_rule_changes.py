@@ -363,14 +363,14 @@ class TestResume:
         house.approved()
         adopted(house, PRESSURE)
         with pytest.raises(StandsInTheWay, match="its feature 'pressure' identifies a person under these rules"):
-            house.service.approvals.resume("gas-leak", by=OFFICER, reason=REASON)
+            house.service.suspensions.resume("gas-leak", by=OFFICER, reason=REASON)
 
     def test_is_the_officers_where_a_reason_may_pass_it(self, house: House) -> None:
         house.approved()
         adopted(house, *ACCURATE)
         with pytest.raises(MayNotRun):
             house.decide()
-        house.service.approvals.resume("gas-leak", by=OFFICER, reason="the misses were looked at one by one")
+        house.service.suspensions.resume("gas-leak", by=OFFICER, reason="the misses were looked at one by one")
         assert house.decide().decisions[0]
 
     def test_once_the_rules_are_back(self, house: House) -> None:
@@ -378,7 +378,7 @@ class TestResume:
         adopted(house, PRESSURE)
         back = house.service.rule_changes.propose(read_rulebook().source, by=OFFICER, reason=REASON)
         house.service.rule_changes.adopt(back.id, by=COMMITTEE, reason=REASON)
-        house.service.approvals.resume("gas-leak", by=OFFICER, reason=REASON)
+        house.service.suspensions.resume("gas-leak", by=OFFICER, reason=REASON)
         assert house.decide(X=rows(1, seed=9)[list(SENSORS)]).decisions[0]
 
 

@@ -58,10 +58,10 @@ class TestLifeOfASubmission:
         assert house.decide().decisions[0] is not None
 
         # A drill fails: it is suspended at once, and resumed by the officer.
-        service.approvals.suspend("gas-leak", by=OFFICER, reason="missed the drill's leak")
+        service.suspensions.suspend("gas-leak", by=OFFICER, reason="missed the drill's leak")
         with pytest.raises(MayNotRun, match="suspended"):
             house.decide()
-        service.approvals.resume("gas-leak", by=OFFICER, reason="the drill had a wrong valve")
+        service.suspensions.resume("gas-leak", by=OFFICER, reason="the drill had a wrong valve")
         house.decide()
 
         # A third version takes its place; the second is retired.

@@ -10,18 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.errors import Malformed
-from policies.negative_list import (
-    BUILT_IN,
-    ColumnPattern,
-    Loosened,
-    NegativeList,
-    Origin,
-    built_in_list,
-    is_said,
-    list_from_files,
-    read_negative_list,
-)
+from policies.negative_list import ColumnPattern, Loosened, NegativeList, Origin, is_said
 from policies.probes import Kind
+from policies.scenario_files import BUILT_IN, built_in_list, list_from_files, read_negative_list
 
 WHOLE = """
 format = 1

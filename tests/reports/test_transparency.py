@@ -152,7 +152,7 @@ class TestKnownFailures:
 
     def test_what_the_real_check_finds_is_told(self) -> None:
         from audit.checks.negative_list import NegativeListCheck
-        from policies.negative_list import built_in_list
+        from policies.scenario_files import built_in_list
         from tests.audit.checks.known_failures import examined_of
 
         scenario = built_in_list().scenarios[0]

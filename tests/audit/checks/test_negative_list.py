@@ -11,7 +11,8 @@ from audit.checks.probes.matching import Match, match_of
 from audit.checks.probes.measured import Measured
 from audit.checks.probes.regimes import rows_of_regime
 from policies.errors import Sentence
-from policies.negative_list import NegativeList, Probe, Scenario, built_in_list
+from policies.negative_list import NegativeList, Probe, Scenario
+from policies.scenario_files import built_in_list
 from tests.audit.checks.factories import of_predictions
 from tests.audit.checks.known_failures import examined_of
 

@@ -240,13 +240,14 @@ class _Reader:
             endpoint=endpoint,
         )
 
-    def _fault(self, en: str, zh: str) -> None:
-        self.faults.append(Sentence(en=en, zh=zh))
+    def _fault(self, at: str, en: str, zh: str) -> None:
+        self.faults.append(Sentence(en=en, zh=zh, at=at))
 
     def _refuse_unknown(self, where: str, table: Mapping[str, object], known: set[str]) -> None:
         prefix = f"{where}." if where else ""
         for key in sorted(set(table) - known):
             self._fault(
+                f"{prefix}{key}",
                 f"submission.toml: '{prefix}{key}' is not known; expected one of {', '.join(sorted(known))}",
                 f"submission.toml：无法识别“{prefix}{key}”，可用的键为 {'、'.join(sorted(known))}",
             )
@@ -255,12 +256,13 @@ class _Reader:
         value = self.document.get(name, {})
         if not isinstance(value, dict):
             self._fault(
+                name,
                 f"submission.toml: [{name}] must be a table, found {type(value).__name__}",
                 f"submission.toml：[{name}] 应为表，实际为 {type(value).__name__}",
             )
             return {}
         if required and name not in self.document:
-            self._fault(f"submission.toml: the table [{name}] is missing", f"submission.toml：缺少 [{name}] 表")
+            self._fault(name, f"submission.toml: the table [{name}] is missing", f"submission.toml：缺少 [{name}] 表")
         return value
 
     def _text(self, where: str, table: Mapping[str, object], key: str, *, required: bool = True) -> str:
@@ -270,6 +272,7 @@ class _Reader:
         if not isinstance(value, str) or not value.strip():
             found = "nothing" if value is None else repr(value)
             self._fault(
+                f"{where}.{key}",
                 f"submission.toml: {where}.{key} must be a text that is not empty, found {found}",
                 f"submission.toml：{where}.{key} 应为非空文本，实际为 {'空' if value is None else repr(value)}",
             )
@@ -281,6 +284,7 @@ class _Reader:
         allowed = [member.value for member in kind]
         if value not in allowed:
             self._fault(
+                f"{where}.{key}",
                 f"submission.toml: {where}.{key} is {value!r}; expected one of {', '.join(allowed)}",
                 f"submission.toml：{where}.{key} 为 {value!r}，应为 {'、'.join(allowed)} 之一",
             )
@@ -292,6 +296,7 @@ class _Reader:
         name = self._text("model", table, "name")
         if name and not NAME.fullmatch(name):
             self._fault(
+                "model.name",
                 f"submission.toml: model.name {name!r} may hold letters, digits, '.', '_' and '-', at most 64",
                 f"submission.toml：model.name {name!r} 只能含字母、汉字、数字、“.”“_”“-”，最多 64 个字符",
             )
@@ -308,12 +313,14 @@ class _Reader:
         number = _number(value)
         if number is None:
             self._fault(
+                "model.threshold",
                 f"submission.toml: model.threshold must be a finite number, found {value!r}",
                 f"submission.toml：model.threshold 应为有限数值，实际为 {value!r}",
             )
             return 0.5
         if task is Task.CLASSIFICATION and not 0.0 <= number <= 1.0:
             self._fault(
+                "model.threshold",
                 f"submission.toml: model.threshold is {number:g}; a classification threshold lies in [0, 1]",
                 f"submission.toml：model.threshold 为 {number:g}，分类模型的阈值应在 [0, 1] 内",
             )
@@ -323,6 +330,7 @@ class _Reader:
         if flavour is not Flavour.ENDPOINT:
             if table:
                 self._fault(
+                    "endpoint",
                     f"submission.toml: [endpoint] is for flavour 'endpoint', and the flavour is '{flavour}'; drop one",
                     f"submission.toml：[endpoint] 仅用于“endpoint”类型，而当前类型为“{flavour}”，请去掉其一",
                 )
@@ -331,6 +339,7 @@ class _Reader:
         rows = table.get("rows_per_call", 1000)
         if isinstance(rows, bool) or not isinstance(rows, int) or not 1 <= rows <= 100_000:
             self._fault(
+                "endpoint.rows_per_call",
                 f"submission.toml: endpoint.rows_per_call must be a whole number from 1 to 100000, found {rows!r}",
                 f"submission.toml：endpoint.rows_per_call 应为 1 至 100000 的整数，实际为 {rows!r}",
             )
@@ -338,6 +347,7 @@ class _Reader:
         wait = _number(table.get("timeout_seconds", 30))
         if wait is None or not 0 < wait <= LONGEST_WAIT:
             self._fault(
+                "endpoint.timeout_seconds",
                 f"submission.toml: endpoint.timeout_seconds must lie above 0 and be at most {LONGEST_WAIT:g}, "
                 f"found {table.get('timeout_seconds')!r}",
                 f"submission.toml：endpoint.timeout_seconds 应大于 0 且不超过 {LONGEST_WAIT:g}，"
@@ -361,6 +371,7 @@ class _Reader:
             good = False
         if text and (not good or " " in text):
             self._fault(
+                "endpoint.url",
                 f"submission.toml: endpoint.url {text!r} is no address that can be asked; expected "
                 "http(s)://host[:port]/path without user and password (a token belongs into MINGJING_ENDPOINT_TOKEN)",
                 f"submission.toml：endpoint.url {text!r} 不是可调用的地址，应为 http(s)://主机[:端口]/路径，"
@@ -394,6 +405,7 @@ class _Reader:
     def _names(self, where: str, value: object) -> tuple[str, ...]:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             self._fault(
+                where,
                 f"submission.toml: {where} must be a list of column names, found {value!r}",
                 f"submission.toml：{where} 应为列名列表，实际为 {value!r}",
             )
@@ -403,6 +415,7 @@ class _Reader:
     def _texts(self, where: str, value: object) -> dict[str, str]:
         if not isinstance(value, dict) or not all(isinstance(item, str) for item in value.values()):
             self._fault(
+                where,
                 f"submission.toml: {where} must map names to texts, found {value!r}",
                 f"submission.toml：{where} 应为名称到文本的映射，实际为 {value!r}",
             )
@@ -412,6 +425,7 @@ class _Reader:
     def _sources(self, value: object) -> tuple[Source, ...]:
         if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
             self._fault(
+                "data.sources",
                 "submission.toml: data.sources must be a list of {name, period, licence}",
                 "submission.toml：data.sources 应为 {name, period, licence} 的列表",
             )
@@ -430,6 +444,7 @@ class _Reader:
         for name, said in table.items():
             if not isinstance(said, dict):
                 self._fault(
+                    f"features.{name}",
                     f"submission.toml: [features.{name}] must be a table, found {said!r}",
                     f"submission.toml：[features.{name}] 应为表，实际为 {said!r}",
                 )
@@ -450,6 +465,7 @@ class _Reader:
         value = said.get(key, False)
         if not isinstance(value, bool):
             self._fault(
+                f"features.{name}.{key}",
                 f"submission.toml: features.{name}.{key} must be true or false, found {value!r}",
                 f"submission.toml：features.{name}.{key} 应为 true 或 false，实际为 {value!r}",
             )
@@ -461,6 +477,7 @@ class _Reader:
         ends = [_number(end) for end in value] if isinstance(value, list) else []
         if len(ends) != 2 or ends[0] is None or ends[1] is None or ends[0] >= ends[1]:
             self._fault(
+                f"features.{name}.range",
                 f"submission.toml: features.{name}.range must be [low, high] with low < high, found {value!r}",
                 f"submission.toml：features.{name}.range 应为 [下限, 上限] 且下限小于上限，实际为 {value!r}",
             )
@@ -473,6 +490,7 @@ class _Reader:
         number = _number(value)
         if number is None or not 0.0 <= number <= 1.0:
             self._fault(
+                f"features.{name}.cap",
                 f"submission.toml: features.{name}.cap must be a share in [0, 1], found {value!r}",
                 f"submission.toml：features.{name}.cap 应为 [0, 1] 内的份额，实际为 {value!r}",
             )
@@ -484,6 +502,7 @@ class _Reader:
             return None
         if not isinstance(value, dict) or not {"en", "zh"} <= set(value):
             self._fault(
+                f"features.{name}.label",
                 f"submission.toml: features.{name}.label must be {{en = …, zh = …}}, found {value!r}",
                 f"submission.toml：features.{name}.label 应为 {{en = …, zh = …}}，实际为 {value!r}",
             )

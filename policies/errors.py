@@ -7,12 +7,15 @@ the data. Only `api.problems` knows what each kind means over HTTP and on the co
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
 class Sentence:
     """One thing said to a person, in both languages of the house.
+
+    `at` names the field it is about, such as "model.name", so that a form can show it there; empty where it is about
+    none. It is no part of what is said: two sentences that differ in it are equal.
 
     Examples
     --------
@@ -22,6 +25,7 @@ class Sentence:
 
     en: str
     zh: str
+    at: str = field(default="", compare=False, repr=False)
 
     def in_language(self, language: str) -> str:
         """Return the sentence in 'zh' or 'en'; any other language tag falls back to English."""

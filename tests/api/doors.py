@@ -45,6 +45,7 @@ class Doors:
     revision: str
     delegation: str
     change: str
+    erasure: str
     asked: tuple[str, ...] = ()
 
     def routes(self) -> set[tuple[str, str]]:
@@ -99,8 +100,11 @@ def open_doors(house: House) -> Doors:
     high = {"severity": "serious_injury", "autonomy": "permit", "persons": "none"}
     grave = house.submitted(name="gas-grave", seed=4, impact=high).id
     lower = service.tier_changes.change(grave, Tier.L2, by=officer, reason="nobody is near").id
+    erasure = service.erasures.ask("w-8", by=people[Role.DSO, "everywhere"], reason="asked for by the person").id
     client = TestClient(create_app(service), raise_server_exceptions=False)
-    return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal, revision, delegation, lower)
+    return Doors(
+        house, client, tokens, people, decisions[0].id, submission, job, appeal, revision, delegation, lower, erasure
+    )
 
 
 def sign_first_pack(service: Service) -> None:

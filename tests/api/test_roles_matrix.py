@@ -112,6 +112,16 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("post", "/v1/impact-assessment"): Expected(public=True, body={"severity": "injury"}),
     ("get", "/v1/submissions/{submission}/tier"): Expected(READS_SUBMISSIONS, "submission"),
     ("post", "/v1/submissions/{submission}/tier"): Expected(DECIDES, "submission", {"tier": "L4", **NO_REASON}),
+    ("get", "/v1/submissions/{submission}/use"): Expected(READS_SUBMISSIONS, "submission"),
+    ("post", "/v1/submissions/{submission}/use"): Expected(
+        frozenset({Role.ML_ENGINEER}), "submission", {"site": SITE, **NO_REASON}
+    ),
+    ("get", "/v1/use-changes"): Expected(READS_SUBMISSIONS),
+    ("get", "/v1/registry-faults"): Expected(READS_SUBMISSIONS),
+    ("get", "/v1/erasures"): Expected(DECIDES, whole=True),
+    ("post", "/v1/erasures"): Expected(DECIDES, body={"subject": "w-9", **NO_REASON}, whole=True),
+    ("post", "/v1/erasures/{erasure}/approve"): Expected(DECIDES, "erasure", NO_REASON, whole=True),
+    ("post", "/v1/erasures/{erasure}/decline"): Expected(DECIDES, "erasure", NO_REASON, whole=True),
     ("post", "/v1/tier-changes/{change}/confirm"): Expected(DECIDES, "change", NO_REASON),
     ("post", "/v1/tier-changes/{change}/decline"): Expected(DECIDES, "change", NO_REASON),
     ("get", "/v1/delegations"): Expected(READS_SUBMISSIONS | {Role.REVIEWER}),
@@ -215,7 +225,7 @@ def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | 
     """Ask for the object that is there, or for one that is not."""
     there = {"decision": doors.decision, "submission": doors.submission, "job": doors.job, "appeal": doors.appeal}
     there |= {"name": "gas-leak", "user": "service-here", "revision": doors.revision, "quarter": "2025Q4"}
-    there |= {"delegation": doors.delegation, "change": doors.change}
+    there |= {"delegation": doors.delegation, "change": doors.change, "erasure": doors.erasure}
     token = doors.tokens[role, scope] if role is not None else ""
     if expected.fresh:
         there["user"] = somebody(doors, Role.REVIEWER, SITE)

@@ -73,7 +73,7 @@ def proven(service: Service, name: str | None) -> Person:
     NotSignedIn
     """
     if name is not None:
-        session = service.people.sign_in(name, typer.prompt(f"Password of {name}", hide_input=True, err=True))
+        session = service.people.sign_in(name, _password_of(name))
         person = service.people.by_token(session)
         service.people.sign_out(session)
         return person
@@ -86,6 +86,13 @@ def proven(service: Service, name: str | None) -> Person:
             )
         )
     return service.people.by_token(service.settings.token)
+
+
+def _password_of(name: str) -> str:
+    """Ask for a password on a terminal; elsewhere it is the next line of standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(f"Password of {name}", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\n")
 
 
 def moment(text: str | None) -> datetime | None:

@@ -22,7 +22,7 @@ from governance.rulebooks import Rulebooks
 from governance.stages import Stage
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
-from governance.tables import permits, submissions, tier_changes, use_changes
+from governance.tables import delegations, permits, submissions, tier_changes, use_changes
 from governance.tier_changes import ChangeState
 from policies.errors import Conflict, Malformed, Sentence
 from policies.impact_matrix import Assessment, assess
@@ -248,6 +248,8 @@ class UseChanges:
         assessment = assess(rules.impact, after.impact)
         tier = _tier(record, assessment)
         because = () if record.stage is Stage.EXAMINED else _grounds(rules, record, before, after, tier)
+        if because == () and by.name in self._rests_on(record):
+            because = (_own_approval(by),)
         anew = record.stage is Stage.EXAMINED or bool(because)
         now = self._clock()
         return record, UseChange(
@@ -266,6 +268,13 @@ class UseChanges:
             outcome=Outcome.DECIDED_ANEW if anew else Outcome.CONFIRMED,
             because=because,
         )
+
+    def _rests_on(self, record: SubmissionRecord) -> set[str]:
+        """Return whose word the approvals rest on: who gave them, and who delegated that where somebody did."""
+        under = [verdict.delegation for verdict in record.approvals if verdict.delegation is not None]
+        with self._database.reading() as connection:
+            gave = connection.execute(select(delegations.c.by).where(delegations.c.id.in_(under))).scalars().all()
+        return {verdict.by for verdict in record.approvals} | set(gave)
 
     def _require_alone(self, record: SubmissionRecord) -> None:
         """Raise `OtherVersion` where another one would move along that the deciders of this site permit or look at."""
@@ -386,6 +395,14 @@ def _grounds(rules: Rulebook, record: SubmissionRecord, before: Use, after: Use,
             )
         )
     return tuple(found)
+
+
+def _own_approval(by: Person) -> Sentence:
+    """Return why a permit does not stand for a use that its own approver declares in another role."""
+    return Sentence(
+        en=f"the permit rests on the word of {by.name}, who declares this use; another person must decide",
+        zh=f"许可系依据 {by.name} 的批准给出，而用途由其本人申报，须由他人裁定",
+    )
 
 
 def _words_of_other_purposes(rules: Rulebook, tier: Tier, description: str) -> list[str]:

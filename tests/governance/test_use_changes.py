@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,20 @@ from governance.use_changes import Asked, NothingChanges, NotOpen, OtherVersion,
 from policies.errors import Fault, Malformed, NotFound
 from policies.roles import NotAllowed, Person, Role
 from policies.tiers import Tier
-from tests.governance.factories import COMMITTEE, ENGINEER, L2, L3, L4, OFFICER, PLANT, SITE, House, a_house, someone
+from tests.governance.factories import (
+    COMMITTEE,
+    ENGINEER,
+    L2,
+    L3,
+    L4,
+    OFFICER,
+    PLANT,
+    REVIEWER,
+    SITE,
+    House,
+    a_house,
+    someone,
+)
 
 REASON = "the line was rebuilt"
 GRAVER = {"severity": "fatality"}
@@ -264,6 +278,27 @@ class TestWho:
         assert record.id not in {one.id for one in house.service.approvals.waiting_for(zhou)}
         with pytest.raises(OwnSubmission):
             house.veto(record, someone(Role.DSO, ENGINEER.name))
+
+    def test_a_permit_does_not_stand_on_the_word_of_who_declares_the_use(self, house: House) -> None:
+        record = house.submitted(impact=L2, only_holding=True)
+        house.approve(record, someone(Role.DSO, "zhou"))
+        asked = {"description": "Will anybody be harmed?"}
+        made = declared(house, record, by=someone(Role.ML_ENGINEER, "zhou"), **asked)
+        assert [said.en for said in made.because] == [
+            "the permit rests on the word of zhou, who declares this use; another person must decide"
+        ]
+        with pytest.raises(MayNotRun):
+            house.decide()
+
+    def test_nor_on_his_delegation(self, house: House) -> None:
+        house.service.people.add("zhou", Role.DSO)
+        until = house.clock.now + timedelta(days=1)
+        zhou = someone(Role.DSO, "zhou")
+        house.service.delegations.give(Tier.L2, by=zhou, reason="for a day", until=until)
+        record = house.submitted(impact=L2, only_holding=True)
+        house.approve(record, REVIEWER)
+        made = declared(house, record, by=someone(Role.ML_ENGINEER, "zhou"), description="Will anybody be harmed?")
+        assert made.outcome is Outcome.DECIDED_ANEW
 
     def test_the_officer_sees_it_newest_first(self, house: House) -> None:
         first, second = house.approved(), house.approved(name="gas-peak", seed=3)

@@ -180,7 +180,7 @@ class Approvals:
             found += [
                 record
                 for record in page
-                if by.sees_site(record.site or None)
+                if by.sees(record.site or None, record.model)
                 and not record.is_by(by.name)
                 and (not delegated or self._delegations.covering(record, by) is not None)
             ]

@@ -18,6 +18,7 @@ from api.routes import (
     appeals,
     decisions,
     disclosures,
+    erasures,
     governing,
     health,
     hints,
@@ -34,6 +35,7 @@ from api.routes import (
     reviews,
     rules,
     submissions,
+    uses,
 )
 from api.settings import Settings
 from api.spans import Spans, tracer_to
@@ -45,6 +47,7 @@ ROUTES = (
     models,
     submissions,
     governing,
+    uses,
     jobs,
     decisions,
     reviews,
@@ -56,6 +59,7 @@ ROUTES = (
     rules,
     regulations,
     people,
+    erasures,
     hints,
     open_inference,
     invocations,

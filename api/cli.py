@@ -16,6 +16,7 @@ from api.commands import (
     deciding,
     disclosing,
     edging,
+    erasing,
     governing,
     keeping,
     known_failures,
@@ -24,6 +25,7 @@ from api.commands import (
     ruling,
     running,
     submitting,
+    using,
     working,
 )
 from api.commands.shared import err, say
@@ -62,9 +64,11 @@ app.add_typer(reviewing.appealing, name="appeal")
 app.add_typer(complying.regulating, name="law")
 app.add_typer(governing.delegating, name="delegation")
 app.add_typer(governing.tiering, name="tier")
+app.add_typer(using.using, name="use")
 app.add_typer(ruling.ruling, name="rulebook")
 app.add_typer(disclosing.measuring, name="measure")
 app.add_typer(keeping.holding, name="hold")
+app.add_typer(erasing.erasing, name="erasure")
 app.add_typer(anchoring.witnessing, name="witness")
 app.add_typer(known_failures.negative_list, name="negative-list")
 app.add_typer(edging.edges, name="edge")

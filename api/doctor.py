@@ -41,6 +41,7 @@ def examine_installation(settings: Settings) -> tuple[Look, ...]:
         ("data", _data),
         ("database", _database),
         ("registry", _registry),
+        ("registry shows", _registry_shows),
         ("fonts", _fonts),
         ("kernel", _kernel),
     )
@@ -121,6 +122,21 @@ def _registry(settings: Settings) -> tuple[bool, str]:
     from api.wiring import model_store
 
     return True, f"{len(model_store(settings).versions())} model versions at {settings.mlflow}"
+
+
+def _registry_shows(settings: Settings) -> tuple[bool, str]:
+    from audit.database import open_database
+    from governance.registry_watch import standing_faults
+
+    if not _database(settings)[0] or (settings.database_url is None and not (settings.data / "mingjing.db").exists()):
+        return True, "nothing to compare yet"
+    database = open_database(settings.database)
+    try:
+        found = standing_faults(database)
+    finally:
+        database.close()
+    said = "; ".join(fault.says.in_language(settings.language) for fault in found)
+    return not found, said or "at the last look, what was decided"
 
 
 def _fonts(_settings: Settings) -> tuple[bool, str]:

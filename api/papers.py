@@ -103,7 +103,8 @@ class Papers:
         day = (decided or found.proposed_at).date()
         base = self.rulebooks.by_digest(found.base) if found.base is not None else None
         changes = rule_changes(self.rule_changes.differences(found), day)
-        touched = [standing_line(line) for line in self._touched_by(found) if by.sees_site(line["site"] or None)]
+        seen = (line for line in self._touched_by(found) if by.sees(line["site"] or None, line["model"]))
+        touched = [standing_line(line) for line in seen]
         return {
             "subject": "rulebook",
             "title": found.book.title.as_json(),

@@ -106,7 +106,7 @@ class Telling:
         return model_figures(
             declaration=declaration,
             rulebook=self.rules_of(record.rulebook_digest),
-            assessment=record.assessment,
+            assessment=record.assessment_now,
             findings=record.findings,
             version=VersionFacts(
                 name=record.model,

@@ -40,6 +40,7 @@ from governance.approvals import Approvals, Ruling, Verdict
 from governance.compliance import Compliance
 from governance.delegations import Delegations
 from governance.disclosures import DisclosureBook
+from governance.erasures import Erasures
 from governance.inherited_list import list_in_force
 from governance.intake import Intake, Progress
 from governance.jobs import JobBook
@@ -65,6 +66,7 @@ from governance.submissions import SubmissionBook, SubmissionRecord
 from governance.suspensions import Suspensions
 from governance.tallies import Tallies
 from governance.tier_changes import TierChanges
+from governance.use_changes import UseChanges
 from model_registry.endpoint import Reach
 from model_registry.store import ModelStore
 from policies.errors import Fault, Malformed, NotFound, Sentence
@@ -87,6 +89,8 @@ class Service:
     rulebooks: Rulebooks
     rule_changes: RuleChanges
     tier_changes: TierChanges
+    use_changes: UseChanges
+    erasures: Erasures
     delegations: Delegations
     database: Database
     log: TraceLog
@@ -262,17 +266,20 @@ def open_service(
         return rulebooks.in_force().purposes
 
     def publish(model: str, version: str, stage: Stage) -> None:
-        store.set_tags(model, version, {"status": stage.value})
+        tier = book.of_version(model, version).tier
+        store.set_tags(model, version, {"status": stage.value, "tier": str(tier)})
 
     people = People(database, clock, log, keys, purposes)
 
-    def in_office(name: str) -> bool:
-        if name == f"local-{Role.DSO.value}":
-            return True  # the local operator, who has no account
+    def has_account_for(action: Action, name: str) -> bool:
         try:
-            return people.person(name).may(Action.DELEGATE)
+            return people.person(name).may(action)
         except NotFound:
             return False
+
+    def in_office(name: str) -> bool:
+        # the local operator has no account
+        return name == f"local-{Role.DSO.value}" or has_account_for(Action.DELEGATE, name)
 
     delegations = Delegations(database, log, rulebooks.in_force, clock, in_office)
     approvals = Approvals(
@@ -288,7 +295,11 @@ def open_service(
     )
     suspensions = Suspensions(database, log, book, permits, rulebooks, models.features, clock, publish)
     tier_changes = TierChanges(database, log, book, permits, rulebooks, clock, publish)
+    use_changes = UseChanges(database, log, book, permits, rulebooks, clock, publish)
+    registry_watch = RegistryWatch(database, store, log, book, permits, clock)
+    erasures = Erasures(database, log, keys, clock, lambda name: has_account_for(Action.ERASE, name))
     approvals.record_unrecorded()
+    use_changes.record_unrecorded()
     tier_changes.record_unrecorded()
     intake.finish_unfinished()
     hand_in_left_behind(settings.data / "spool", log, clock)
@@ -328,6 +339,8 @@ def open_service(
         rulebooks=rulebooks,
         rule_changes=rule_changes,
         tier_changes=tier_changes,
+        use_changes=use_changes,
+        erasures=erasures,
         delegations=delegations,
         database=database,
         log=log,
@@ -341,7 +354,7 @@ def open_service(
         book=book,
         permits=permits,
         intake=intake,
-        registry_watch=RegistryWatch(store, log, book),
+        registry_watch=registry_watch,
         approvals=approvals,
         suspensions=suspensions,
         serving=Serving(
@@ -357,6 +370,7 @@ def open_service(
             clock=clock,
             monotonic=monotonic,
             keys=keys,
+            altered=registry_watch.altered,
         ),
         monitors=monitors,
         tallies=tallies,

@@ -180,8 +180,8 @@ class Approvals:
             found += [
                 record
                 for record in page
-                if by.sees_site(record.site or None)
-                and record.submitted_by != by.name
+                if by.sees(record.site or None, record.model)
+                and not record.is_by(by.name)
                 and (not delegated or self._delegations.covering(record, by) is not None)
             ]
             if after is None:
@@ -257,7 +257,7 @@ class Approvals:
             # A suspended permit is resumed; it is not approved a second time.
             raise IllegalMove(f"submission {submission}", record.stage, Stage.APPROVED)
         require_move(f"submission {submission}", record.stage, LEADS_TO[verdict])
-        if by.name == record.submitted_by:
+        if record.is_by(by.name):
             raise OwnSubmission(by.name, submission)
         now = self._clock()
         said = VerdictRecord(
@@ -368,7 +368,7 @@ class Approvals:
         if permit is None:
             return []
         held = [p for p in self._permits.permits() if p.model == permit.model and p.state is not PermitState.ENDED]
-        return [self._book.get(other.submission) for other in held]
+        return [self._book.get(other.submission) for other in held if other.submission != permit.submission]
 
     def _retirements(self, replaced: list[SubmissionRecord], by: Person) -> list[Draft]:
         return [
@@ -423,7 +423,7 @@ class Approvals:
             if moved.rowcount != 1:
                 raise Raced(record.id)
             connection.execute(insert(verdicts).values(_row(said, None)))
-            same = self._bind_veto(connection, record, said) if vetoed else []
+            same = self._bind_veto(connection, record, said) if vetoed else _end_permits_of(connection, record)
         self._permits.forget()
         self._record(record, said)
         tell_registry(self._publish, [(record, stage), *((self._book.get(other), stage) for other in same)])
@@ -517,6 +517,13 @@ class Approvals:
 def set_stage(connection: Connection, ids: list[str], stage: Stage) -> None:
     """Write the stage of submissions. Call it in the transaction that moves them."""
     connection.execute(update(submissions).where(submissions.c.id.in_(ids)).values(stage=stage.value, claimed=None))
+
+
+def _end_permits_of(connection: Connection, record: SubmissionRecord) -> list[str]:
+    """End what a returned submission still held from before its use changed; no other submission ends with it."""
+    connection.execute(update(permits).where(permits.c.submission == record.id).values(state=PermitState.ENDED.value))
+    bump_epoch(connection)
+    return []
 
 
 def _row(said: VerdictRecord, entry: str | None) -> dict[str, object]:

@@ -210,7 +210,7 @@ class Delegations:
         for found in self._read():
             if not found.covers(record.model, record.site, record.tier, now) or not self._in_office(found.by):
                 continue
-            if found.by != record.submitted_by and (by is None or self._open_to(found, by)):
+            if not record.is_by(found.by) and (by is None or self._open_to(found, by)):
                 return found
         return None
 

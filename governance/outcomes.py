@@ -84,7 +84,7 @@ class Outcomes:
             entry = self._log.entry(decision)
         except NotFound:
             return absent("decision", decision).says
-        known = entry.kind == "decision" and by.sees_site(entry.site)
+        known = entry.kind == "decision" and by.sees(entry.site, entry.model)
         return entry if known else absent("decision", decision).says
 
 

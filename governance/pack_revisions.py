@@ -270,7 +270,9 @@ class PackRevisions:
 
     def _for(self, by: Person, revision: Revision) -> Revision:
         """Return a revision without the permits of models outside a person's scope."""
-        touched = tuple(line for line in revision.touched if by.sees_site(line["site"]))
+        touched = tuple(
+            line for line in revision.touched if by.sees(line["site"], str(line["model"]).partition(":")[0])
+        )
         return Revision(**{**vars(revision), "touched": touched})
 
 

@@ -177,7 +177,7 @@ def _tier(judged: Judged, rules: Rulebook) -> tuple[Tier, list[Failing]]:
             )
         ]
     # People may have put the tier above the matrix, or, two of them, below it: that stays while the answer is the same.
-    tier = record.tier if found is record.assessment.tier else max(found, record.tier)
+    tier = record.tier if found is record.assessment_now.tier else max(found, record.tier)
     if tier <= judged.tier:
         return judged.tier, []
     said = _never(

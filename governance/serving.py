@@ -95,6 +95,7 @@ class Serving:
         clock: Clock,
         monotonic: Callable[[], float],
         keys: PseudonymKeys,
+        altered: Callable[[SubmissionRecord, Sentence], object] | None = None,
     ) -> None:
         self._permits = permits
         self._book = book
@@ -108,6 +109,7 @@ class Serving:
         self._clock = clock
         self._monotonic = monotonic
         self._keys = keys
+        self._altered = altered
         self._loaded: dict[str, _Loaded] = {}
         self._in_flight: set[str] = set()
         self._verifying = threading.Lock()
@@ -405,7 +407,7 @@ class Serving:
             predictor = self._models.predictor(record)
         except (ArtifactAltered, ArtifactGone) as altered:
             self._loaded.pop(permit.id, None)
-            self._report(permit, altered)
+            self._report(permit, record, altered)
             raise MayNotRun(permit.model, altered.says, "altered") from altered
         except (Unavailable, SQLAlchemyError) as away:
             if known is None or self._monotonic() - known.verified > grace.total_seconds():
@@ -436,7 +438,14 @@ class Serving:
             review_alarms=permit.conditions.review_alarms,
         )
 
-    def _report(self, permit: Permit, altered: Fault) -> None:
+    def _report(self, permit: Permit, record: SubmissionRecord, altered: Fault) -> None:
+        """Report an altered artifact to who knows whether it is reported already; without one, into the log."""
+        if self._altered is not None:
+            try:
+                self._altered(record, altered.says)
+            except Exception as error:  # noqa: BLE001 - the refusal stands whether or not it could be logged
+                logger.error("an altered artifact could not be reported: %s", type(error).__name__)
+            return
         self._keep(
             statement(
                 "incident",

@@ -12,6 +12,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, false, fu
 
 from audit.database import Database
 from audit.entries import microseconds_of, moment_of
+from governance.declared_use import ChangedUse
 from governance.permits import bump_epoch
 from governance.stages import Stage
 from governance.tables import UNREGISTERED, permits, submissions, verdicts
@@ -92,7 +93,8 @@ class VerdictRecord:
 class SubmissionRecord:
     """A registered submission with its tier, stage and findings.
 
-    `shares_after` is the mean share of each capped feature once caps are enforced, all together under "".
+    `assessment` is the one it was examined under, `changed` the use its team declared since. `shares_after` is the mean
+    share of each capped feature once caps are enforced, all together under "".
     """
 
     id: str
@@ -113,6 +115,16 @@ class SubmissionRecord:
     holds: bool | None
     verdicts: tuple[VerdictRecord, ...] = ()
     reopened: datetime | None = None
+    changed: ChangedUse | None = None
+
+    @property
+    def assessment_now(self) -> Assessment:
+        """The assessment of the use that is declared now."""
+        return self.assessment if self.changed is None else self.changed.assessment
+
+    def is_by(self, name: str) -> bool:
+        """Whether this person handed it in, or declared what it is used for now."""
+        return name == self.submitted_by or (self.changed is not None and name in self.changed.by)
 
     @property
     def approvals(self) -> tuple[VerdictRecord, ...]:
@@ -122,8 +134,9 @@ class SubmissionRecord:
 
     @property
     def declaration(self) -> Declaration:
-        """The declaration, read again from the text that was submitted."""
-        return read_declaration(self.toml)
+        """The declaration, read again from the text that was submitted, with the use that is declared now."""
+        submitted = read_declaration(self.toml)
+        return submitted if self.changed is None else self.changed.use.over(submitted)
 
     def as_json(self) -> dict[str, object]:
         """Return the submission as lists show it; findings have an address of their own."""
@@ -134,11 +147,12 @@ class SubmissionRecord:
             "artifact_digest": self.artifact_digest,
             "rulebook_digest": self.rulebook_digest,
             "tier": str(self.tier),
-            "tier_because": [cell.as_json() for cell in self.assessment.because],
+            "tier_because": [cell.as_json() for cell in self.assessment_now.because],
             "stage": self.stage.value,
             "site": self.site,
             "owner": self.owner,
             "submitted_by": self.submitted_by,
+            "use_changed_by": list(self.changed.by) if self.changed is not None else [],
             "submitted_at": self.submitted_at.isoformat(),
             "holds": self.holds,
             "failing": sorted({f["check"] for f in self.findings if f["holds"] is False}),
@@ -344,6 +358,7 @@ def _record(row: Row[Any], said: tuple[VerdictRecord, ...]) -> SubmissionRecord:
         holds=row.holds,
         verdicts=said,
         reopened=moment_of(row.reopened) if row.reopened is not None else None,
+        changed=ChangedUse.from_text(row.changed) if row.changed is not None else None,
     )
 
 

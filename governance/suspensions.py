@@ -17,9 +17,22 @@ from governance.rulebooks import Rulebooks
 from governance.stages import Stage
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
-from governance.tables import permits
+from governance.tables import permits, submissions
 from policies.errors import Conflict, Sentence
 from policies.roles import Action, Person, absent, require
+
+
+class WaitsForVerdict(Conflict):
+    """A permit that stopped because its use changed comes back by a new verdict only."""
+
+    def __init__(self, model: str, record: SubmissionRecord) -> None:
+        super().__init__(
+            Sentence(
+                en=f"version {record.version} of '{model}' lies before its deciders again (submission {record.id}); "
+                "it runs again with their verdict and not before",
+                zh=f"“{model}”第 {record.version} 版已重新提交裁定（提交 {record.id}），须经裁定后方可运行",
+            )
+        )
 
 
 class Suspensions:
@@ -97,8 +110,10 @@ class Suspensions:
             )
         permit = held[0]
         record = self._book.get(permit.submission)
+        if record.stage is not (Stage.SUSPENDED if to is PermitState.LIVE else Stage.APPROVED):
+            raise WaitsForVerdict(model, record)
         if to is PermitState.LIVE:
-            if by.name == record.submitted_by:
+            if record.is_by(by.name):
                 raise OwnSubmission(by.name, record.id)
             self._permits.require_unvetoed(model, permit.artifact_digest)
             if obstacles := outdated(self._rulebooks, record, permit, self._features_of, self._clock()):
@@ -115,9 +130,13 @@ class Suspensions:
             moved = connection.execute(
                 update(permits).where(permits.c.id == permit.id, permits.c.state == now_in.value).values(state=to.value)
             )
-            if moved.rowcount != 1:
+            led = connection.execute(
+                update(submissions)
+                .where(submissions.c.id == record.id, submissions.c.stage == record.stage.value)
+                .values(stage=stage.value, claimed=None)
+            )
+            if moved.rowcount != 1 or led.rowcount != 1:
                 raise Raced(model)
-            set_stage(connection, [record.id], stage)
             bump_epoch(connection)
         self._permits.forget()
         if to is PermitState.SUSPENDED:

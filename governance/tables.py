@@ -48,6 +48,7 @@ submissions = Table(
     Column("holds", Boolean),
     Column("claimed", BigInteger),
     Column("reopened", BigInteger),
+    Column("changed", Text),
 )
 Index("submissions_by_stage", submissions.c.stage, submissions.c.submitted_at)
 Index("submissions_by_model", submissions.c.model, submissions.c.version)
@@ -155,6 +156,49 @@ tier_changes = Table(
     Column("entry", Text),
 )
 Index("tier_changes_of_submission", tier_changes.c.submission)
+
+use_changes = Table(
+    "use_changes",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("submission", Text, ForeignKey("submissions.id"), nullable=False),
+    Column("by", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("old", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("outcome", Text, nullable=False),
+    Column("said", Text, nullable=False),
+    Column("entry", Text),
+)
+Index("use_changes_of_submission", use_changes.c.submission)
+
+registry_faults = Table(
+    "registry_faults",
+    metadata,
+    Column("key", Text, primary_key=True),
+    Column("model", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("site", Text),
+    Column("says", Text, nullable=False),
+    Column("found", BigInteger, nullable=False),
+    Column("entry", Text),
+)
+
+erasures = Table(
+    "erasures",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("subject", Text),
+    Column("by", Text, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("decided_by", Text),
+    Column("decided_at", BigInteger),
+    Column("decision", Text),
+    Column("result", Text),
+)
 
 people = Table(
     "people",

@@ -209,7 +209,7 @@ class TierChanges:
     def _considered(self, submission: str, by: Person, reason: str) -> tuple[SubmissionRecord, str]:
         require(by, Action.ASSESS)
         record = self._book.seen_by(submission, by)
-        if by.name == record.submitted_by:
+        if record.is_by(by.name):
             raise OwnSubmission(by.name, submission)
         return record, require_reason(reason)
 

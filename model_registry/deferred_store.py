@@ -8,7 +8,7 @@ from pathlib import Path
 
 from model_registry.store import ModelStore
 from model_registry.submission import Submission
-from model_registry.version import ModelVersion
+from model_registry.version import ModelVersion, Pointers
 from policies.tiers import Tier
 
 
@@ -47,6 +47,10 @@ class DeferredStore:
     def versions(self, name: str | None = None) -> tuple[ModelVersion, ...]:
         """See `ModelStore.versions`."""
         return self.store.versions(name)
+
+    def pointers(self, name: str) -> Pointers:
+        """See `ModelStore.pointers`."""
+        return self.store.pointers(name)
 
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> ModelVersion:
         """See `ModelStore.set_tags`."""

@@ -23,6 +23,7 @@ from model_registry.version import (
     DocumentNotFound,
     ModelVersion,
     NoArtifact,
+    Pointers,
     VersionNotFound,
     checked_tags,
     document_path,
@@ -119,6 +120,10 @@ class MemoryStore:
         with self._lock:
             found = [made for made in self._versions.values() if name in (None, made.name)]
         return tuple(sorted(found, key=lambda made: (made.name, int(made.version))))
+
+    def pointers(self, name: str) -> Pointers:
+        """Return nothing: this store knows neither aliases nor stages."""
+        return Pointers()
 
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> ModelVersion:
         """Set tags on a version."""

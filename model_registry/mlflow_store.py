@@ -50,6 +50,7 @@ from model_registry.version import (
     DocumentNotFound,
     ModelVersion,
     NoArtifact,
+    Pointers,
     VersionNotFound,
     checked_tags,
     document_path,
@@ -71,6 +72,9 @@ PREFIX = "mingjing."
 EXPERIMENT = "mingjing"
 ABANDONED = timedelta(hours=1)
 """No registration lasts this long; a run that began before it was left by a process that died."""
+
+NO_STAGE = "None"
+"""The stage MLflow gives a version that was given none."""
 
 SQLITE = "sqlite:///"
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE", "NOT_FOUND"}
@@ -248,18 +252,38 @@ class MlflowStore:
         """Return all versions that were registered through this house, by name and number."""
         if name is not None and "'" in name:
             return ()
-        asked = "" if name is None else f"name='{name}'"
+        with _answering():
+            found = self._pages("" if name is None else f"name='{name}'")
+        made = (_version_from(one) for one in found if f"{PREFIX}submission_id" in one.tags)
+        return tuple(sorted(made, key=lambda version: (version.name, int(version.version))))
+
+    def _pages(self, asked: str) -> list[Registered]:
         found: list[Registered] = []
         token: str | None = None
+        while True:
+            page = self.client.search_model_versions(asked, max_results=1000, page_token=token)
+            found += page
+            token = page.token
+            if not token:
+                return found
+
+    def pointers(self, name: str) -> Pointers:
+        """Return aliases, and stages other than "None", of all versions under this name."""
+        if "'" in name:
+            return Pointers()
+        try:
+            aliases = dict(self.client.get_registered_model(name).aliases)
+        except MlflowException as error:
+            if error.error_code in ABSENT:
+                return Pointers()
+            raise RegistryAway(_first_line(error)) from error
         with _answering():
-            while True:
-                page = self.client.search_model_versions(asked, max_results=1000, page_token=token)
-                found += [registered for registered in page if f"{PREFIX}submission_id" in registered.tags]
-                token = page.token
-                if not token:
-                    break
-        made = (_version_from(registered) for registered in found)
-        return tuple(sorted(made, key=lambda version: (version.name, int(version.version))))
+            found = self._pages(f"name='{name}'")
+        stages = {str(made.version): str(made.current_stage) for made in found if made.current_stage != NO_STAGE}
+        return Pointers(
+            aliases=MappingProxyType({alias: str(version) for alias, version in sorted(aliases.items())}),
+            stages=MappingProxyType(stages),
+        )
 
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> ModelVersion:
         """Set tags on a version."""
@@ -439,17 +463,26 @@ def _version_from(registered: Registered) -> ModelVersion:
     return ModelVersion(
         name=registered.name,
         version=str(registered.version),
-        artifact_digest=said["artifact_digest"],
-        tier=Tier[said["tier"]],
-        status=said["status"],
+        # Anybody who may write to the registry may take these away or write what he likes; that breaks nothing here.
+        artifact_digest=said.get("artifact_digest", ""),
+        tier=Tier.__members__.get(said.get("tier", ""), Tier.L4),
+        status=said.get("status", ""),
         submission_id=said["submission_id"],
         owner=said.get("owner", ""),
         site=said.get("site", ""),
         tags=MappingProxyType({key: value for key, value in said.items() if key not in OWN_FIELDS}),
         created=datetime.fromtimestamp(registered.creation_timestamp / 1000, tz=UTC),
         flavour=said.get("flavour", ""),
-        data_digests=MappingProxyType(json.loads(said.get("data_digests", "{}"))),
+        data_digests=MappingProxyType(_digests_in(said.get("data_digests", "{}"))),
     )
+
+
+def _digests_in(text: str) -> dict[str, str]:
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return {str(role): str(digest) for role, digest in said.items()} if isinstance(said, dict) else {}
 
 
 @contextmanager

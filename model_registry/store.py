@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from model_registry.submission import Submission
-from model_registry.version import ModelVersion
+from model_registry.version import ModelVersion, Pointers
 from policies.tiers import Tier
 
 
@@ -42,6 +42,10 @@ class ModelStore(Protocol):
 
     def versions(self, name: str | None = None) -> tuple[ModelVersion, ...]:
         """Return all versions of one model, or of every model, by name and number; none is an empty tuple."""
+        ...
+
+    def pointers(self, name: str) -> Pointers:
+        """Return the aliases and stages that somebody set on versions of a model, past this house."""
         ...
 
     def set_tags(self, name: str, version: str, tags: Mapping[str, str]) -> ModelVersion:

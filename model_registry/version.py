@@ -55,6 +55,21 @@ class ModelVersion:
     data_digests: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pointers:
+    """What points at versions of one model in a registry. It opens nothing here, but people read it.
+
+    Parameters
+    ----------
+    aliases : mapping of alias to version
+    stages : mapping of version to stage
+        Versions that were given one of the stages of old, such as Production; this house gives none.
+    """
+
+    aliases: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    stages: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
 class ArtifactAltered(Refused):
     """The artifact no longer has the digest it was registered under."""
 

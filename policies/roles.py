@@ -48,6 +48,7 @@ class Action(StrEnum):
     READ_METRICS = "read_metrics"
     HAND_IN_OUTCOMES = "hand_in_outcomes"
     DISCLOSE = "disclose"
+    ERASE = "erase"
 
 
 MAY: dict[Role, frozenset[Action]] = {
@@ -71,6 +72,7 @@ MAY: dict[Role, frozenset[Action]] = {
             Action.DISCLOSE,
             Action.TAKE_SNAPSHOT,
             Action.ADOPT_LAW,
+            Action.ERASE,
         }
     ),
     Role.COMMITTEE: frozenset(
@@ -82,6 +84,7 @@ MAY: dict[Role, frozenset[Action]] = {
             Action.READ_DECISIONS,
             Action.READ_REPORTS,
             Action.ADOPT_LAW,
+            Action.ERASE,
         }
     ),
     Role.REVIEWER: frozenset({Action.READ_DECISIONS, Action.REVIEW, Action.READ_REPORTS, Action.HAND_IN_OUTCOMES}),

@@ -266,7 +266,7 @@ class TestCommands:
     def test_no_page_tells_of_one_that_does_not_exist(self, page: str) -> None:
         told = set(
             re.findall(
-                r"^### `(mingjing [a-z]+(?: (?:add|serve|show|change))?)[ `]",
+                r"^### `(mingjing [a-z]+(?: (?:add|serve|show|change|ask))?)[ `]",
                 read(REPOSITORY / "docs" / page),
                 re.MULTILINE,
             )

@@ -8,7 +8,6 @@ import typer
 
 from api.commands.shared import Acting, Data, Json, acting, moment, opened, out, say, show_json
 from audit.expiry import expire as expire_log
-from audit.expiry import forget_subject
 from audit.holds import holds
 from policies.errors import Malformed, Sentence
 from policies.roles import Role
@@ -17,11 +16,6 @@ holding = typer.Typer(help="Legal holds: what must stay whatever its age.", no_a
 
 
 def expire(
-    subject: Annotated[str | None, typer.Option("--subject", help="Erase this person's records early.")] = None,
-    approver: Annotated[
-        list[str] | None, typer.Option("--approver", help="Two different accounts, for --subject.")
-    ] = None,
-    reason: Annotated[str, typer.Option("--reason", help="Why, for --subject.")] = "",
     clock_confirmed_by: Annotated[
         str | None, typer.Option("--clock-confirmed-by", help="Who vouches for the clock after a long standstill.")
     ] = None,
@@ -33,17 +27,8 @@ def expire(
     Example: mingjing expire
     """
     with opened(data) as service:
-        if subject is not None:
-            for name in approver or []:
-                service.people.person(name)
-            found = [
-                forget_subject(service.log, pseudonym, approvers=approver or [], reason=reason)
-                for pseudonym in service.serving.pseudonyms_of(subject)
-            ]
-            result = {what: sum(getattr(one, what) for one in found) for what in ("erased", "restricted", "held")}
-        else:
-            ran = expire_log(service.log, by_model=service.retention_by_model(), clock_confirmed_by=clock_confirmed_by)
-            result = {"erased": ran.erased, "held": ran.held}
+        ran = expire_log(service.log, by_model=service.retention_by_model(), clock_confirmed_by=clock_confirmed_by)
+        result = {"erased": ran.erased, "held": ran.held}
     if as_json:
         show_json(result)
     else:

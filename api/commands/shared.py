@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api.settings import Settings, read_settings
+from api.tokens import NotSignedIn
 from policies.errors import Malformed, Sentence
 from policies.roles import Person, Role
 
@@ -60,6 +61,38 @@ def acting(service: Service, name: str | None, role: Role) -> Person:
     if service.settings.token is not None:
         return service.people.by_token(service.settings.token)
     return Person(name=f"local-{role.value}", role=role)
+
+
+def proven(service: Service, name: str | None) -> Person:
+    """Return who acts, once that is proven: the named account by its password, or the token's holder.
+
+    For acts that take two people: the local operator could name both, so a name alone is not enough here.
+
+    Raises
+    ------
+    NotSignedIn
+    """
+    if name is not None:
+        session = service.people.sign_in(name, _password_of(name))
+        person = service.people.by_token(session)
+        service.people.sign_out(session)
+        return person
+    if service.settings.token is None:
+        raise NotSignedIn(
+            Sentence(
+                en="this takes two people, each as himself: name an account with --as and give its password, or set "
+                "MINGJING_TOKEN",
+                zh="此操作须由两人分别以本人身份进行：请用 --as 指定账号并输入口令，或设置 MINGJING_TOKEN",
+            )
+        )
+    return service.people.by_token(service.settings.token)
+
+
+def _password_of(name: str) -> str:
+    """Ask for a password on a terminal; elsewhere it is the next line of standard input."""
+    if sys.stdin.isatty():
+        return str(typer.prompt(f"Password of {name}", hide_input=True, err=True))
+    return sys.stdin.readline().rstrip("\n")
 
 
 def moment(text: str | None) -> datetime | None:

@@ -82,6 +82,7 @@ def _shown(
         agreement=agreement_by_model(service.log, *windowed, site=person.site) if oversees else (),
         reliance=over_reliance(service.log, service.rulebook.reviews, *windowed, by=person) if oversees else None,
         again=service.rule_changes.to_examine_again(),
+        shown_wrongly=service.registry_watch.standing(person),
         faults=faults,
         tried=tried,
     )

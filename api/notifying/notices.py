@@ -15,6 +15,7 @@ from audit.log_reader import Wanted
 from audit.trace_log import TraceLog
 from governance.appeals import Appeals
 from governance.permits import PermitBook, PermitState
+from governance.use_changes import FLAG as USE_CHANGED
 from policies.errors import Sentence
 from policies.roles import Person, Role
 
@@ -32,7 +33,7 @@ KIND_OF_ENTRY: Mapping[str, str] = MappingProxyType(
 )
 """Entries of the log that are told, and as what."""
 
-KINDS = (*dict.fromkeys(KIND_OF_ENTRY.values()), "appeal_due", "permit_ends")
+KINDS = (*dict.fromkeys(KIND_OF_ENTRY.values()), "use_changed", "appeal_due", "appeal_overdue", "permit_ends")
 PERMIT_ENDS_WITHIN = timedelta(days=14)
 
 
@@ -61,23 +62,31 @@ def from_log(log: TraceLog, after: int, since: datetime | None) -> Iterator[Noti
     for kind in KIND_OF_ENTRY:
         for entry in log.each(Wanted(kind=kind, since=since)):
             if entry.index > after:
-                yield _of_entry(entry)
+                yield _of_entry(entry, KIND_OF_ENTRY[entry.kind])
+    for entry in log.each(Wanted(kind="assess", flag=USE_CHANGED, since=since)):
+        if entry.index > after:
+            yield _of_entry(entry, "use_changed")
 
 
 def from_deadlines(permits: PermitBook, appeals: Appeals, now: datetime) -> Iterator[Notice]:
-    """Return permits that end soon and requests whose day has nearly come."""
+    """Return permits that end soon, requests whose day has nearly come, and those whose day is over.
+
+    Each step of a deadline is a notice of its own with a key of its own. A house that stood still until the day was
+    over tells only that.
+    """
     for permit in permits.permits():
         if permit.state is PermitState.LIVE and now < permit.until <= now + PERMIT_ENDS_WITHIN:
             facts = {"model": permit.model, "version": permit.version, "until": f"{permit.until:%Y-%m-%d}"}
             yield Notice(kind="permit_ends", key=f"permit_ends:{permit.id}", at=now, facts=facts)
     for request in appeals.due(Person(name="mingjing", role=Role.DSO)):
         facts = {"model": request.model or "–", "site": request.site or "–", "until": f"{request.due:%Y-%m-%d}"}
-        yield Notice(kind="appeal_due", key=f"appeal_due:{request.id}", at=now, facts=facts)
+        step = "appeal_overdue" if request.overdue else "appeal_due"
+        yield Notice(kind=step, key=f"{step}:{request.id}", at=now, facts=facts)
 
 
-def _of_entry(entry: Entry) -> Notice:
+def _of_entry(entry: Entry, kind: str) -> Notice:
     facts = {name: value for name in ("model", "version", "site") if (value := getattr(entry, name)) is not None}
-    return Notice(kind=KIND_OF_ENTRY[entry.kind], key=f"entry:{entry.id}", at=entry.time, facts=facts)
+    return Notice(kind=kind, key=f"entry:{entry.id}", at=entry.time, facts=facts)
 
 
 @cache

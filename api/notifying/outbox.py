@@ -111,11 +111,18 @@ class Outbox:
             found = {str(state): int(number) for state, number in connection.execute(count)}
         return OutboxState(waiting=found.get("waiting", 0), gave_up=found.get(GAVE_UP, 0))
 
-    def forget_old(self) -> None:
-        """Delete messages that were taken more than thirty days ago."""
-        before = microseconds_of(self._clock() - KEPT)
+    def forget_old(self, still_found: Iterable[str] = ()) -> None:
+        """Delete messages that were taken more than thirty days ago.
+
+        Those whose key is still found stay: forgotten, they would be told a second time.
+        """
+        before, keys = microseconds_of(self._clock() - KEPT), set(still_found)
+        old = (outbox.c.state == "sent", outbox.c.due < before)
         with self._database.writing() as connection:
-            connection.execute(delete(outbox).where(outbox.c.state == "sent", outbox.c.due < before))
+            known = connection.execute(select(outbox.c.id, outbox.c.key).where(*old)).all()
+            for row in known:
+                if row.key not in keys:
+                    connection.execute(delete(outbox).where(outbox.c.id == row.id, *old))
 
     def _put(self, channel: str, notice: Notice) -> bool:
         now = microseconds_of(self._clock())

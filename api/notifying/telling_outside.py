@@ -43,6 +43,11 @@ class TellingOutside:
         self.outbox.put(from_deadlines(self._permits, self._appeals, now))
         return self.outbox.send_due()
 
+    def forget_old(self) -> None:
+        """Let go of what was told long ago, but for reminders of what still waits: each is sent once."""
+        still = from_deadlines(self._permits, self._appeals, self._clock())
+        self.outbox.forget_old(notice.key for notice in still)
+
 
 def channels_of(settings: Settings) -> tuple[Channel, ...]:
     """Return the channels the operator set. Raises Malformed for one that cannot be meant."""

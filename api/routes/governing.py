@@ -57,7 +57,7 @@ def tier_changes(submission: str, service: HouseService, person: Asking) -> dict
     standing = service.approvals.standing(record)
     return {
         "tier": str(record.tier),
-        "assessment": record.assessment.as_json(),
+        "assessment": record.assessment_now.as_json(),
         "changes": [change.as_json() for change in service.tier_changes.of(submission, person)],
         "standing": standing.as_json() if standing is not None else None,
     }
@@ -79,6 +79,12 @@ def confirm(change: str, said: WordIn, service: HouseService, person: Asking) ->
 def decline(change: str, said: WordIn, service: HouseService, person: Asking) -> dict[str, object]:
     """Leave the tier as it is."""
     return service.tier_changes.decline(change, by=person, reason=said.reason).as_json()
+
+
+@router.get("/registry-faults")
+def registry_faults(service: HouseService, person: Asking) -> dict[str, object]:
+    """List what the registry shows otherwise than it was decided and nobody has put right yet."""
+    return {"faults": [fault.as_json() for fault in service.registry_watch.standing(person)]}
 
 
 @router.get("/delegations")

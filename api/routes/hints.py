@@ -33,7 +33,10 @@ async def mlflow(request: Request, service: HouseService) -> dict[str, object]:
             )
         )
     model = _model_in(body)
-    sound = await run_in_threadpool(service.serving.recheck, model) if model is not None else True
+    if model is None:
+        return {"looked_at": None, "sound": True}
+    sound = await run_in_threadpool(service.serving.recheck, model)
+    await run_in_threadpool(service.registry_watch.look, model)
     return {"looked_at": model, "sound": sound}
 
 

@@ -127,7 +127,7 @@ def findings(submission: str, service: HouseService, person: Asking) -> dict[str
         "artifact_digest": record.artifact_digest,
         "rulebook_digest": record.rulebook_digest,
         "tier": str(record.tier),
-        "tier_because": [cell.as_json() for cell in record.assessment.because],
+        "tier_because": [cell.as_json() for cell in record.assessment_now.because],
         "holds": record.holds,
         "findings": list(record.findings),
     }

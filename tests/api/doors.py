@@ -20,7 +20,7 @@ from governance.publications import BIAS_AUDIT
 from governance.reviews import Judgement
 from policies.errors import Sentence
 from policies.quarters import Quarter, quarter_of
-from policies.roles import Person, Role
+from policies.roles import Person, Role, Scope
 from policies.tiers import Tier
 from tests.governance.factories import OFFICER, SENSORS, SITE, House, rows
 from tests.reports.papers import an_audit
@@ -45,7 +45,16 @@ class Doors:
     revision: str
     delegation: str
     change: str
+    erasure: str
+    narrowed: dict[Role, str]
     asked: tuple[str, ...] = ()
+
+    def there(self) -> dict[str, str]:
+        """What path parameters can name, by the parameter: one object of each kind that is there."""
+        known = {"decision": self.decision, "submission": self.submission, "job": self.job, "appeal": self.appeal}
+        known |= {"name": "gas-leak", "user": "service-here", "revision": self.revision, "quarter": "2025Q4"}
+        known |= {"delegation": self.delegation, "change": self.change, "erasure": self.erasure}
+        return known | {"model": "gas-leak", "version": "1", "pack": "us-nyc-ll144", "number": "1"}
 
     def routes(self) -> set[tuple[str, str]]:
         """Every method and path the application answers, those it describes to nobody included."""
@@ -99,8 +108,12 @@ def open_doors(house: House) -> Doors:
     high = {"severity": "serious_injury", "autonomy": "permit", "persons": "none"}
     grave = house.submitted(name="gas-grave", seed=4, impact=high).id
     lower = service.tier_changes.change(grave, Tier.L2, by=officer, reason="nobody is near").id
+    erasure = service.erasures.ask("w-8", by=people[Role.DSO, "everywhere"], reason="asked for by the person").id
+    other = Scope(models=("another-model",))
+    narrowed = {role: service.people.new_token(people[role, "everywhere"].name, scope=other) for role in Role}
     client = TestClient(create_app(service), raise_server_exceptions=False)
-    return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal, revision, delegation, lower)
+    ids = (decisions[0].id, submission, job, appeal, revision, delegation, lower, erasure)
+    return Doors(house, client, tokens, people, *ids, narrowed)
 
 
 def sign_first_pack(service: Service) -> None:

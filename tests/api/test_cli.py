@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -18,10 +19,12 @@ from api import wiring
 from api.cli import app, run
 from api.clock import system_clock
 from api.commands.shared import end_of_day
+from governance.permits import MayNotRun
 from model_registry.memory_store import MemoryStore
 from policies.roles import Role
 from tests.governance.factories import (
     ENGINEER,
+    L2,
     PLANT,
     SENSORS,
     House,
@@ -460,7 +463,7 @@ class TestSurroundings:
 
     def test_the_doctor_looks_at_everything(self, terminal: Terminal) -> None:
         said = terminal.json("doctor")
-        assert {"python", "rooms", "rulebook", "data", "database", "registry", "fonts", "kernel"} <= {
+        assert {"python", "rooms", "rulebook", "data", "database", "registry", "registry shows", "fonts", "kernel"} <= {
             look["name"] for look in said["checks"]
         }
 
@@ -729,3 +732,70 @@ class TestTierAndDelegation:
     def test_say_what_is_wrong(self, terminal: Terminal, arguments: tuple[str, ...], sentence: str) -> None:
         assert terminal.run(*arguments) == 2
         assert sentence in terminal.err
+
+
+class TestUse:
+    def test_is_shown_before_it_is_changed_and_listed_after(self, own: tuple[House, Terminal]) -> None:
+        house, terminal = own
+        record = house.approved(impact=L2)
+        asked = ("use", "change", record.id, "--answer", "severity=fatality", "--reason", "the line was rebuilt")
+        assert terminal.json(*asked, "--preview")["outcome"] == "decided_anew"
+        assert house.decide().decisions
+        assert terminal.run(*asked) == 0
+        assert "L2 to L3: nothing runs until a new verdict" in terminal.out
+        house.clock.go(seconds=1)
+        with pytest.raises(MayNotRun):
+            house.decide()
+        (listed,) = terminal.json("use", "list")["changes"]
+        assert (listed["by"], listed["after"]["impact"]["severity"]) == ("local-ml_engineer", "fatality")
+        assert terminal.json("use", "list", record.id)["changes"] == [listed]
+
+    @pytest.mark.parametrize(
+        ("arguments", "sentence"),
+        [
+            (("use", "change", "x", "--answer", "graver"), "'graver' is no answer; write QUESTION=ANSWER"),
+            (("use", "change", "x", "--reason", "so it is"), "there is no submission 'x' here"),
+        ],
+    )
+    def test_says_what_is_wrong(self, terminal: Terminal, arguments: tuple[str, ...], sentence: str) -> None:
+        assert terminal.run(*arguments) == 2
+        assert sentence in terminal.err
+
+
+class TestErasure:
+    @pytest.fixture
+    def house(self, own: tuple[House, Terminal]) -> House:
+        """A house in which something is known about somebody."""
+        own[0].approved()
+        own[0].decide(X=rows(1, seed=9)[list(SENSORS)], subjects=["w-1"])
+        return own[0]
+
+    def test_takes_two_accounts_by_password_and_by_token(
+        self, own: tuple[House, Terminal], house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, terminal = own
+        mei, zhao = house.service.people.add("mei", Role.DSO), house.service.people.add("zhao", Role.COMMITTEE)
+        monkeypatch.setattr("sys.stdin", StringIO(f"{mei.password}\n{mei.password}\n{zhao.password}\n"))
+        made = terminal.json("erasure", "ask", "w-1", "--as", "mei", "--reason", "asked for by the person")
+        assert (made["by"], made["state"]) == ("mei", "waits")
+        approve = ("erasure", "approve", made["id"], "--reason", "nothing stands against it")
+        assert terminal.run(*approve, "--as", "mei") == 2
+        assert "mei asked for this erasure and cannot approve it" in terminal.err
+        assert terminal.run(*approve, "--as", "zhao") == 0
+        assert "asked by mei: done (0 erased, 1 restricted, 0 held)" in terminal.out
+        monkeypatch.setenv("MINGJING_TOKEN", zhao.token)
+        assert terminal.json("erasure", "list")["erasures"][0]["decided_by"] == "zhao"
+        other = terminal.json("erasure", "ask", "w-2", "--reason", "asked for by the person")
+        assert terminal.run("erasure", "approve", other["id"], "--reason", "taken back", "--decline") == 0
+
+    def test_a_name_alone_is_nobody(
+        self, own: tuple[House, Terminal], house: House, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        _, terminal = own
+        house.service.people.add("mei", Role.DSO)
+        monkeypatch.setattr("sys.stdin", StringIO("a guess\n"))
+        assert terminal.run("erasure", "ask", "w-1", "--as", "mei", "--reason", "asked for by the person") == 2
+        assert "sign in first" in terminal.err
+        assert terminal.run("erasure", "ask", "w-1", "--reason", "asked for by the person") == 2
+        assert "this takes two people, each as himself" in terminal.err
+        assert house.service.log.search(kind="propose").entries == ()

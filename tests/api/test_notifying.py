@@ -28,9 +28,13 @@ from api.notifying.signing import MOST_APART, is_ours, signed_headers
 from api.rounds import Rounds
 from api.settings import Settings, read_settings
 from api.wiring import open_service
+from governance.appeals import REMIND_BEFORE, Asks, Outcome
+from governance.use_changes import Asked
 from policies.errors import Malformed
+from policies.roles import Person, Role
+from policies.tiers import Tier
 from tests.api.receivers import Receiver, a_mailbox, a_receiver
-from tests.governance.factories import NOW, OFFICER, House, a_house
+from tests.governance.factories import ENGINEER, NOW, OFFICER, SENSORS, House, a_house, rows
 
 SECRET = "a secret of the company"
 HERE = read_networks(["127.0.0.0/8"])
@@ -148,6 +152,98 @@ class TestNotices:
             house.veto(house.submitted())
             house.service.outside.once()
         assert [line["kind"] for line in told(receiver)] == ["veto"]
+
+
+class TestReminders:
+    """One for each step of a deadline, once, in both languages, whoever restarts and however long it stays open."""
+
+    def asked(self, house: House) -> tuple[str, Person]:
+        """Decide about somebody who then contests it; return the request and its day."""
+        house.service.people.add("wang", Role.EMPLOYEE, subject="w-1")
+        house.approved()
+        (decision,) = house.decide(X=rows(1, seed=9)[list(SENSORS)], subjects=["w-1"]).decisions
+        worker = house.service.people.person("wang")
+        request = house.service.appeals.ask(decision.id, Asks.APPEAL, by=worker, reason="I was not on site")
+        return request.id, worker
+
+    def reminders(self, receiver: Receiver) -> list[dict[str, Any]]:
+        return [line for line in told(receiver) if line["kind"].startswith("appeal_")]
+
+    def wait(self, house: House, days: float) -> None:
+        """Let time pass, with a round each half day."""
+        for _ in range(int(days * 2)):
+            house.clock.now += timedelta(hours=12)
+            house.service.outside.once()
+            house.service.outside.forget_old()
+
+    def test_come_before_the_day_and_after_it(self, house_that_tells: House, receiver: Receiver) -> None:
+        house = house_that_tells
+        request, worker = self.asked(house)
+        due = house.service.appeals.get(request, worker).due
+        self.wait(house, (due - house.clock.now - REMIND_BEFORE).days)
+        assert self.reminders(receiver) == []
+        self.wait(house, 2)
+        assert [line["kind"] for line in self.reminders(receiver)] == ["appeal_due"]
+        self.wait(house, 60)
+        (before, after) = self.reminders(receiver)
+        assert (before["kind"], after["kind"]) == ("appeal_due", "appeal_overdue")
+        assert after["title"] == {
+            "en": f"gas-leak: an answer to a person was due on {due:%Y-%m-%d}",
+            "zh": f"gas-leak：对当事人的答复已于 {due:%Y-%m-%d} 逾期",
+        }
+
+    def test_survive_a_restart(self, house_that_tells: House, receiver: Receiver) -> None:
+        house = house_that_tells
+        request, worker = self.asked(house)
+        house.clock.now = house.service.appeals.get(request, worker).due - timedelta(days=1)
+        house.service.outside.once()
+        for _ in range(2):
+            other = open_service(house.service.settings, clock=house.clock, store=house.service.store)
+            try:
+                other.outside.once()
+                other.outside.forget_old()
+            finally:
+                other.close()
+        assert [line["kind"] for line in self.reminders(receiver)] == ["appeal_due"]
+
+    def test_stop_with_the_answer(self, house_that_tells: House, receiver: Receiver) -> None:
+        house = house_that_tells
+        request, worker = self.asked(house)
+        due = house.service.appeals.get(request, worker).due
+        house.service.appeals.answer(request, Outcome.STANDS, by=OFFICER, reason="the readings were sound")
+        house.clock.now = due + timedelta(days=1)
+        house.service.outside.once()
+        assert self.reminders(receiver) == []
+
+    def test_a_house_that_stood_still_tells_only_what_is_so_now(
+        self, house_that_tells: House, receiver: Receiver
+    ) -> None:
+        house = house_that_tells
+        request, worker = self.asked(house)
+        house.clock.now = house.service.appeals.get(request, worker).due + timedelta(days=2)
+        for _ in range(2):
+            house.service.outside.once()
+        assert [line["kind"] for line in self.reminders(receiver)] == ["appeal_overdue"]
+
+    def test_the_rounds_send_them(self, house_that_tells: House, receiver: Receiver) -> None:
+        house = house_that_tells
+        request, worker = self.asked(house)
+        house.clock.now = house.service.appeals.get(request, worker).due - timedelta(days=1)
+        Rounds(house.service, house.clock.seconds).once()
+        assert [line["kind"] for line in self.reminders(receiver)] == ["appeal_due"]
+
+
+class TestChangedUses:
+    def test_are_told(self, house_that_tells: House, receiver: Receiver) -> None:
+        house = house_that_tells
+        record = house.approved()
+        other = house.submitted(name="gas-peak", seed=3)
+        house.service.tier_changes.change(other.id, Tier.L4, by=OFFICER, reason="beside a school")
+        asked = Asked(description="Will anybody be harmed?")
+        house.service.use_changes.change(record.id, asked, by=ENGINEER, reason="said in other words")
+        house.service.outside.once()
+        changed = [line for line in told(receiver) if line["kind"] == "use_changed"]
+        assert [line["model"] for line in changed] == ["gas-leak"], "a tier raised by people is no changed use"
 
 
 class TestWords:

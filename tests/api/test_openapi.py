@@ -1,4 +1,4 @@
-"""Requests made up from the OpenAPI document, good and bad, as every role: none breaks the service."""
+"""Requests made up from the OpenAPI document, good and bad, about what is there and what is not: none breaks it."""
 
 from __future__ import annotations
 
@@ -78,8 +78,11 @@ def hold(doors: Doors, method: str, path: str, examples: int) -> None:
         phases=[Phase.generate],
         suppress_health_check=list(HealthCheck),
     )
-    @given(case=both)
-    def ask(case: Any) -> None:
+    @given(case=both, of_what_is_there=st.booleans())
+    def ask(case: Any, of_what_is_there: bool) -> None:
+        if of_what_is_there:  # a made-up id leads no further than to a 404
+            known = doors.there()
+            case.path_parameters = {name: known.get(name, value) for name, value in case.path_parameters.items()}
         answer = request_of(doors, case, role)
         assert answer.status_code < 500, (answer.status_code, answer.text)
         if answer.status_code >= 400:

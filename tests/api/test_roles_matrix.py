@@ -67,7 +67,7 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("post", "/v2/models/{name}/infer"): TENSORS,
     ("post", "/v2/models/{name}/versions/{version}/infer"): TENSORS,
     ("post", "/endpoints/{name}/invocations"): Expected(frozenset({Role.SERVICE, Role.TESTER}), "name", rows_of()),
-    ("get", "/metrics"): Expected(frozenset({Role.ADMIN, Role.DSO})),
+    ("get", "/metrics"): Expected(frozenset({Role.ADMIN, Role.DSO}), whole=True),
     ("get", "/v1/models/{name}/monitors"): Expected(READS_SUBMISSIONS, "name"),
     ("get", "/v1/log/checkpoint"): PUBLIC,
     ("get", "/v1/log/consistency"): PUBLIC,
@@ -112,6 +112,16 @@ TABLE: dict[tuple[str, str], Expected] = {
     ("post", "/v1/impact-assessment"): Expected(public=True, body={"severity": "injury"}),
     ("get", "/v1/submissions/{submission}/tier"): Expected(READS_SUBMISSIONS, "submission"),
     ("post", "/v1/submissions/{submission}/tier"): Expected(DECIDES, "submission", {"tier": "L4", **NO_REASON}),
+    ("get", "/v1/submissions/{submission}/use"): Expected(READS_SUBMISSIONS, "submission"),
+    ("post", "/v1/submissions/{submission}/use"): Expected(
+        frozenset({Role.ML_ENGINEER}), "submission", {"site": SITE, **NO_REASON}
+    ),
+    ("get", "/v1/use-changes"): Expected(READS_SUBMISSIONS),
+    ("get", "/v1/registry-faults"): Expected(READS_SUBMISSIONS),
+    ("get", "/v1/erasures"): Expected(DECIDES, whole=True),
+    ("post", "/v1/erasures"): Expected(DECIDES, body={"subject": "w-9", **NO_REASON}, whole=True),
+    ("post", "/v1/erasures/{erasure}/approve"): Expected(DECIDES, "erasure", NO_REASON, whole=True),
+    ("post", "/v1/erasures/{erasure}/decline"): Expected(DECIDES, "erasure", NO_REASON, whole=True),
     ("post", "/v1/tier-changes/{change}/confirm"): Expected(DECIDES, "change", NO_REASON),
     ("post", "/v1/tier-changes/{change}/decline"): Expected(DECIDES, "change", NO_REASON),
     ("get", "/v1/delegations"): Expected(READS_SUBMISSIONS | {Role.REVIEWER}),
@@ -211,22 +221,31 @@ def table_of(doors: Doors) -> set[tuple[str, str]]:
     return {(method, path) for method, path in doors.routes() if path.startswith(API)}
 
 
-def call(doors: Doors, method: str, path: str, expected: Expected, role: Role | None, scope: str, absent: bool) -> Any:
-    """Ask for the object that is there, or for one that is not."""
-    there = {"decision": doors.decision, "submission": doors.submission, "job": doors.job, "appeal": doors.appeal}
-    there |= {"name": "gas-leak", "user": "service-here", "revision": doors.revision, "quarter": "2025Q4"}
-    there |= {"delegation": doors.delegation, "change": doors.change}
+def call(
+    doors: Doors,
+    method: str,
+    path: str,
+    expected: Expected,
+    role: Role | None,
+    scope: str,
+    absent: bool,
+    *,
+    narrowed: bool = False,
+) -> Any:
+    """Ask for the object that is there, or for one that is not; `narrowed` to another model than the object's."""
+    there = doors.there()
     token = doors.tokens[role, scope] if role is not None else ""
     if expected.fresh:
         there["user"] = somebody(doors, Role.REVIEWER, SITE)
         token = a_token(doors, role, scope) if role is not None else ""
+    if narrowed and role is not None:
+        token = doors.narrowed[role]
     there["token"] = hashlib.sha256(token.encode()).hexdigest()[:16]
     if expected.about == "user" and "{token}" in path:
         there["token"] = doors.house.service.people.tokens(there["user"])[0].id
-    model = {"model": "gas-leak", "version": "1", "pack": "us-nyc-ll144", "number": "1"}
     if absent and expected.about:
         there[expected.about] = {"name": "gas-leek", "user": "nobody-here"}.get(expected.about, ABSENT)
-    url = path.format(**{**model, **there})
+    url = path.format(**there)
     options: dict[str, Any] = {"json": expected.body} if expected.body else {}
     options["headers"] = {"X-Mingjing-Purpose": "risk_intervention"}
     if (method, path) == ("post", "/v1/submissions"):
@@ -310,6 +329,45 @@ class TestMatrix:
                 if absent is not None and inside and absent.status_code != 404:
                     wrong.append(("absent", *place, absent.status_code))
         assert wrong == []
+
+
+MANAGES = frozenset({Role.ADMIN})
+OF_A_MODEL = {"decision", "submission", "name", "appeal", "change", "model"}
+"""Objects that belong to a model, so that a token for another model must not know of them."""
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [key for key, expected in TABLE.items() if expected.about in OF_A_MODEL], ids=lambda part: part
+)
+class TestOtherModel:
+    def test_looks_absent_to_a_token_for_another(self, doors: Doors, method: str, path: str) -> None:
+        expected = TABLE[method, path]
+        wrong = []
+        for role in sorted(expected.roles):
+            present = call(doors, method, path, expected, role, "everywhere", absent=False, narrowed=True)
+            ids = doors.asked
+            absent = call(doors, method, path, expected, role, "everywhere", absent=True, narrowed=True)
+            ids += doors.asked
+            if present.status_code not in (403, 404) or (present.status_code == 403 and not expected.whole):
+                wrong.append(("foreign", role.value, present.status_code, present.text[:200]))
+            elif what_is_said(present, *ids) != what_is_said(absent, *ids):
+                wrong.append(("told apart", role.value, present.text[:200], absent.text[:200]))
+        assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [(m, p) for (m, p), e in TABLE.items() if m == "get" and not (e.public or e.about or e.own or e.fresh)],
+    ids=lambda part: part,
+)
+class TestOtherModelInLists:
+    def test_is_named_to_nobody_whose_token_is_for_another(self, doors: Doors, method: str, path: str) -> None:
+        expected = TABLE[method, path]
+        for role in sorted(expected.roles - MANAGES):
+            answer = call(doors, method, path, expected, role, "everywhere", absent=False, narrowed=True)
+            assert answer.status_code in (200, 403, 404, 422), answer.text
+            told = [name for name in ("gas-leak", "gas-peak", "gas-grave") if name in answer.text]
+            assert not told, (role, told, answer.text[:300])
 
 
 class TestLists:

@@ -14,8 +14,10 @@ from policies.declaration import RECORD_FIELDS, Flavour
 from policies.errors import Fault, Malformed, Sentence
 from policies.impact_matrix import ImpactMatrix
 
-ROLES = ("artifact", "evaluation", "training")
-"""What a file beside the form is for."""
+KEYS = {"artifact": "model.artifact", "evaluation": "data.evaluation", "training": "data.training"}
+"""What a file beside the form is for, and the key that names it."""
+
+ROLES = tuple(KEYS)
 
 PLAIN = {
     "model": ("name", "flavour", "task", "threshold", "protective"),
@@ -76,8 +78,7 @@ def _too_many(fields: Fields) -> Iterator[Sentence]:
 
 def _plain_names(matrix: ImpactMatrix) -> list[str]:
     names = [f"{table}.{key}" for table, keys in PLAIN.items() for key in keys]
-    names += ["model.artifact", "data.evaluation", "data.training"]
-    return names + [f"impact.{question.name}" for question in matrix.questions]
+    return [*names, *KEYS.values()] + [f"impact.{question.name}" for question in matrix.questions]
 
 
 def _rows(kind: str, fields: Fields) -> list[Row]:
@@ -199,8 +200,7 @@ def form_faults(fields: Fields, files: Mapping[str, str]) -> tuple[Sentence, ...
 
 
 def _twice_named(fields: Fields, files: Mapping[str, str]) -> Iterator[Sentence]:
-    for role in ROLES:
-        key = "model.artifact" if role == "artifact" else f"data.{role}"
+    for role, key in KEYS.items():
         if role in files and key in fields:
             yield Sentence(
                 en=f"{key} is both a file ({files[role]}) and an address ({fields[key]}); remove one of them",
@@ -210,12 +210,12 @@ def _twice_named(fields: Fields, files: Mapping[str, str]) -> Iterator[Sentence]
 
 
 def _no_addresses(fields: Fields) -> Iterator[Sentence]:
-    for key, read in (("model.artifact", read_address), ("data.evaluation", read_file_address), ("data.training", read_file_address)):
+    for role, key in KEYS.items():
         text = fields.get(key)
         if text is None:
             continue
         try:
-            read(text)
+            (read_address if role == "artifact" else read_file_address)(text)
         except Fault as fault:
             yield from (Sentence(en=said.en, zh=said.zh, at=key) for said in fault.faults)
 
@@ -271,7 +271,7 @@ def _field_of(at: str, fields: Fields) -> str:
     if at.startswith("data.sources"):
         return "source.0.name"
     known = at.startswith(("feature.", "source.", "track.", "impact."))
-    return at if known or at in {"model.artifact", "data.evaluation", "data.training", *_all_plain()} else ""
+    return at if known or at in {*KEYS.values(), *_all_plain()} else ""
 
 
 def _all_plain() -> set[str]:

@@ -47,7 +47,7 @@ def declaration_by_address(said: Mapping[str, Any]) -> bytes:
 
 
 def _uri(uri: object, faults: list[Sentence]) -> str:
-    if not isinstance(uri, str):
+    if not isinstance(uri, str) or not uri.strip():
         found = "nothing" if uri is None else repr(uri)[:200]
         faults.append(
             Sentence(

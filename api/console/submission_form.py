@@ -249,10 +249,14 @@ def placed(faults: Iterable[Sentence], fields: Fields) -> dict[str, list[Sentenc
     found: dict[str, list[Sentence]] = {}
     for fault in faults:
         field = _field_of(fault.at, fields)
-        if fault not in found.setdefault(field, []):
-            found[field].append(fault)
+        plain = Sentence(en=fault.en.removeprefix(IN_FILE.en), zh=fault.zh.removeprefix(IN_FILE.zh), at=fault.at)
+        if plain not in found.setdefault(field, []):
+            found[field].append(plain)
     return found
 
+
+IN_FILE = Sentence(en="submission.toml: ", zh="submission.toml：")
+"""How faults of a declaration begin; who fills in a form sees no such file."""
 
 ENDS = {"range": "low", "label": "label_en"}
 

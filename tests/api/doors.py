@@ -45,6 +45,7 @@ class Doors:
     revision: str
     delegation: str
     change: str
+    draft: str
     asked: tuple[str, ...] = ()
 
     def routes(self) -> set[tuple[str, str]]:
@@ -86,6 +87,7 @@ def open_doors(house: House) -> Doors:
     submission = house.submitted(name="gas-peak", seed=3).id
     owner = service.people.person(service.people.add("owner", Role.ML_ENGINEER).user)
     job = ask_for_submission(service, b"no zip", "somebody's own.zip", by=owner).id
+    draft = service.drafts.begin(by=owner, fields={"model.name": "somebody's own"}).id
     worker = people[Role.EMPLOYEE, "here"]
     appeal = service.appeals.ask(decisions[0].id, Asks.EXPLANATION, by=worker, reason="I was not on site").id
     service.compliance.take_snapshot(by=OFFICER)
@@ -100,7 +102,7 @@ def open_doors(house: House) -> Doors:
     grave = house.submitted(name="gas-grave", seed=4, impact=high).id
     lower = service.tier_changes.change(grave, Tier.L2, by=officer, reason="nobody is near").id
     client = TestClient(create_app(service), raise_server_exceptions=False)
-    return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal, revision, delegation, lower)
+    return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal, revision, delegation, lower, draft)
 
 
 def sign_first_pack(service: Service) -> None:

@@ -193,7 +193,8 @@ class DraftBook:
                 Sentence(
                     en=f"the form holds {len(typed.encode()):,} bytes; at most {self.limits.text_bytes:,} are kept: "
                     "hand in a zip instead",
-                    zh=f"表单内容为 {len(typed.encode()):,} 字节，最多保存 {self.limits.text_bytes:,} 字节，请改用 zip 提交",
+                    zh=f"表单内容为 {len(typed.encode()):,} 字节，"
+                    f"最多保存 {self.limits.text_bytes:,} 字节，请改用 zip 提交",
                 )
             )
         with self._database.writing() as connection:

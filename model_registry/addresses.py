@@ -1,4 +1,4 @@
-"""Addresses in a registry: of models (`models:/name/3`, `models:/name@alias`, `runs:/id/path`) and of files beside them."""
+"""Addresses in a registry: `models:/name/3`, `models:/name@alias`, `runs:/id/path`, and of files beside models."""
 
 from __future__ import annotations
 

@@ -35,4 +35,3 @@ def fetcher(store: ModelStore, folder: Path, admit: Admit = lambda _address, _mo
         return store.resolve(address, folder / str(fetched))
 
     return fetch
-

@@ -1,4 +1,4 @@
-"""What other teams logged in MLflow: models and data files, fetched from where the registry says, and from no further."""
+"""What other teams logged in MLflow: models and data files, fetched from where the registry says, no further."""
 
 from __future__ import annotations
 

@@ -189,7 +189,10 @@ def _table(directory: Path, declaration: Declaration, role: str, limits: Limits,
         path = _fetched(f"data.{role}", name, resolve)
         if path.is_dir():
             raise Malformed(
-                Sentence(en=f"{name} is a folder; expected a CSV or Parquet file", zh=f"{name} 是文件夹，应为 CSV 或 Parquet 文件")
+                Sentence(
+                    en=f"{name} is a folder; expected a CSV or Parquet file",
+                    zh=f"{name} 是文件夹，应为 CSV 或 Parquet 文件",
+                )
             )
         return read_table(path, limits)
 
@@ -202,9 +205,10 @@ def _artifact(directory: Path, declaration: Declaration, resolve: Resolver | Non
         if declaration.model.flavour in WITHOUT_ARTIFACT:
             raise Malformed(
                 Sentence(
-                    en=f"model.artifact names {name}, and flavour '{declaration.model.flavour}' hands over no model; "
-                    "drop one of them",
-                    zh=f"model.artifact 指定了 {name}，但类型“{declaration.model.flavour}”不提交模型文件，请去掉其中之一",
+                    en=f"model.artifact names {name}, and flavour '{declaration.model.flavour}' "
+                    "hands over no model; drop one of them",
+                    zh=f"model.artifact 指定了 {name}，但类型“{declaration.model.flavour}”不提交模型文件，"
+                    "请去掉其中之一",
                 )
             )
         if not is_address(name):

@@ -86,10 +86,7 @@ def column_names(path: Path) -> list[str]:
     if not first:
         raise _refusal(path, "is empty; expected a line of column names and rows", "是空文件，应包含列名行和数据行")
     _refuse_foreign(path, first)
-    if first.startswith(PARQUET):
-        names = _parquet_names(path)
-    else:
-        names = _text_names(path, first)
+    names = _parquet_names(path) if first.startswith(PARQUET) else _text_names(path, first)
     _refuse_names(path, names)
     return names
 

@@ -238,9 +238,13 @@ def _said(fields: Fields, name: str) -> str:
 
 def _rows(fields: Fields, blanks: int) -> dict[str, list[dict[str, str]]]:
     """Return the rows of each kind with empty ones behind them."""
-    kinds: Mapping[str, tuple[tuple[str, ...], int]] = {"feature": (FEATURE, blanks), "source": (SOURCE, 1), "track": (TRACK, 1)}
+    kinds: Mapping[str, tuple[tuple[str, ...], int]] = {
+        "feature": (FEATURE, blanks),
+        "source": (SOURCE, 1),
+        "track": (TRACK, 1),
+    }
     return {
-        kind: [*rows_of(kind, fields), *({key: "" for key in keys} for _ in range(count))]
+        kind: [*rows_of(kind, fields), *(dict.fromkeys(keys, "") for _ in range(count))]
         for kind, (keys, count) in kinds.items()
     }
 

@@ -87,9 +87,7 @@ def submit(request: Request, person: Visitor, form: Posted) -> Response:
 def _ways_in(request: Request, person: Person, status: int = 200, **values: Any) -> Response:
     service = service_of(request)
     drafts, limits = service.drafts.of(person), service.drafts.limits
-    return page(
-        request, "submit.html", status, jobs=service.jobs.of(person, 5), drafts=drafts, limits=limits, **values
-    )
+    return page(request, "submit.html", status, jobs=service.jobs.of(person, 5), drafts=drafts, limits=limits, **values)
 
 
 @router.get("/submissions/{submission}")

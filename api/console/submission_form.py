@@ -138,7 +138,10 @@ def document_of(fields: Fields, files: Mapping[str, str]) -> dict[str, Any]:
         "record": plain["record"],
         "endpoint": _endpoint(fields) if flavour == Flavour.ENDPOINT else {},
     }
-    kept = {table: {key: value for key, value in keys.items() if value not in (None, "", [])} for table, keys in said.items()}
+    kept = {
+        table: {key: value for key, value in keys.items() if value not in (None, "", [])}
+        for table, keys in said.items()
+    }
     return {table: keys for table, keys in kept.items() if keys or table in ("model", "use", "data")}
 
 

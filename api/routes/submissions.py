@@ -56,9 +56,11 @@ async def zip_of(request: Request, person: Asking) -> bytes:
     raise Malformed(
         Sentence(
             en="there is no zip in this request; send the zipped submission directory as a file of a form "
-            "(multipart/form-data), or as the body (application/zip), or name a model in the registry (application/json)",
+            "(multipart/form-data), or as the body (application/zip), or name a model in the registry "
+            "(application/json)",
             zh="请求中没有压缩包；请将提交目录打包为 zip，"
-            "以表单文件（multipart/form-data）或请求正文（application/zip）发送，或以 JSON（application/json）指定模型库中的模型",
+            "以表单文件（multipart/form-data）或请求正文（application/zip）发送，"
+            "或以 JSON（application/json）指定模型库中的模型",
         )
     )
 
@@ -127,7 +129,9 @@ def submit(
     response: Response,
     prefer: Annotated[str, Header()] = "",
 ) -> dict[str, object]:
-    """Take in a zip of a submission directory, or a model in the registry by its address: registered, tiered, examined, or refused whole.
+    """Take in a zip of a submission directory, or a model in the registry by its address.
+
+    It is registered, tiered and examined, or refused whole.
 
     With `Prefer: respond-async` (RFC 7240) the answer is 202 and a job whose address tells how far it is.
     """

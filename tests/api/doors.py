@@ -102,7 +102,9 @@ def open_doors(house: House) -> Doors:
     grave = house.submitted(name="gas-grave", seed=4, impact=high).id
     lower = service.tier_changes.change(grave, Tier.L2, by=officer, reason="nobody is near").id
     client = TestClient(create_app(service), raise_server_exceptions=False)
-    return Doors(house, client, tokens, people, decisions[0].id, submission, job, appeal, revision, delegation, lower, draft)
+    return Doors(
+        house, client, tokens, people, decisions[0].id, submission, job, appeal, revision, delegation, lower, draft
+    )
 
 
 def sign_first_pack(service: Service) -> None:

@@ -90,7 +90,11 @@ class TestByAddress:
         assert "models:/theirs/1/data is a folder; expected a CSV or Parquet file" in answer.json()["detail"]
 
     def test_what_is_wrong_with_fields_is_said_before_anything_is_fetched(self, registry: Doors) -> None:
-        wrong = {"uri": "http://169.254.169.254/latest", "model": {"name": "x y"}, "data": {"evaluation": "../../etc/passwd"}}
+        wrong = {
+            "uri": "http://169.254.169.254/latest",
+            "model": {"name": "x y"},
+            "data": {"evaluation": "../../etc/passwd"},
+        }
         answer = ask(registry, wrong)
         assert answer.status_code == 422
         for part in ("is no artifact address", "may hold letters", "without '..'", "[use] is missing", "data.label"):

@@ -45,7 +45,9 @@ def address(house: House, lin: Browser) -> Iterator[str]:
         house.service.drafts.discard(draft.id, by=person)
 
 
-def send(browser: Browser, address: str, act: str, fields: dict[str, str] | None = None, **files: Any) -> httpx.Response:
+def send(
+    browser: Browser, address: str, act: str, fields: dict[str, str] | None = None, **files: Any
+) -> httpx.Response:
     named = {name.replace("_", ".", 1): file for name, file in files.items()}
     return browser.post(address, {"act": act, **(fields or {})}, page=address, files=named or None)
 
@@ -119,7 +121,12 @@ class TestForms:
 
 class TestSave:
     def test_keeps_what_was_typed_however_wrong(self, lin: Browser, address: str) -> None:
-        typed = {"model.name": "no good name!", "model.threshold": "a half", "feature.7.name": "x", "feature.7.low": "?"}
+        typed = {
+            "model.name": "no good name!",
+            "model.threshold": "a half",
+            "feature.7.name": "x",
+            "feature.7.low": "?",
+        }
         assert send(lin, address, "save", typed).status_code == 303
         page = lin.get(address).text
         for value in ("no good name!", "a half", "?"):
@@ -128,7 +135,12 @@ class TestSave:
         assert 'class="fault"' not in page
 
     def test_names_and_files_are_only_text(self, lin: Browser, address: str) -> None:
-        typed = {"model.name": SCRIPT, "feature.0.name": IMAGE, "source.0.name": '"><b>', "use.description": "</textarea>" + SCRIPT}
+        typed = {
+            "model.name": SCRIPT,
+            "feature.0.name": IMAGE,
+            "source.0.name": '"><b>',
+            "use.description": "</textarea>" + SCRIPT,
+        }
         answer = send(lin, address, "save", typed, file_evaluation=(f"{IMAGE}.csv", b"a,b\n"))
         assert answer.status_code == 303
         for place in (address, "/submissions", "/submissions/new"):
@@ -138,7 +150,13 @@ class TestSave:
             assert '"><b>' not in page
 
     def test_a_file_leads_out_of_no_folder(self, house: House, lin: Browser, address: str) -> None:
-        send(lin, address, "save", file_training=("../../../etc/passwd", b"a\n1\n"), file_artifact=("submission.toml", b"x"))
+        send(
+            lin,
+            address,
+            "save",
+            file_training=("../../../etc/passwd", b"a\n1\n"),
+            file_artifact=("submission.toml", b"x"),
+        )
         draft = house.service.drafts.of(house.service.people.person("lin"))[0]
         assert {role: file.name for role, file in draft.files.items()} == {
             "training": "passwd",

@@ -62,7 +62,9 @@ class TestDeclarationByAddress:
             "data.label",
         }
 
-    @pytest.mark.parametrize("uri", [None, 3, ["models:/a/1"], "", "s3://bucket/x", "models:/a/Production", "model.ubj"])
+    @pytest.mark.parametrize(
+        "uri", [None, 3, ["models:/a/1"], "", "s3://bucket/x", "models:/a/Production", "model.ubj"]
+    )
     def test_refuses_what_is_no_address_of_a_model(self, uri: object) -> None:
         with pytest.raises(Malformed) as refused:
             declaration_by_address(said(uri))

@@ -323,9 +323,7 @@ class TestFiles:
         with pytest.raises(NothingThere, match="there is nothing at"):
             mlflow_store.resolve(address.format(run=theirs), tmp_path / "out")
 
-    def test_larger_than_the_limit_is_not_fetched(
-        self, mlflow_store: MlflowStore, theirs: str, tmp_path: Path
-    ) -> None:
+    def test_larger_than_the_limit_is_not_fetched(self, mlflow_store: MlflowStore, theirs: str, tmp_path: Path) -> None:
         logged(mlflow_store, theirs, "data", "rows.csv", tmp_path)
         small = MlflowStore(
             mlflow_store.tracking_uri, mlflow_store.registry_uri, tmp_path / "c", limits=Limits(artifact_bytes=5)
@@ -344,7 +342,12 @@ class TestFiles:
 
     @pytest.mark.parametrize(
         "source",
-        ["http://127.0.0.1:9/latest/meta-data", "https://example.org/model", "ftp://10.0.0.1/x", "mlflow-artifacts://other/x"],
+        [
+            "http://127.0.0.1:9/latest/meta-data",
+            "https://example.org/model",
+            "ftp://10.0.0.1/x",
+            "mlflow-artifacts://other/x",
+        ],
     )
     def test_a_version_cannot_lead_to_another_host(
         self, mlflow_store: MlflowStore, tmp_path: Path, source: str
@@ -356,7 +359,9 @@ class TestFiles:
                 mlflow_store.resolve(address, tmp_path / "out")
 
     def test_a_distant_registry_cannot_name_files_of_this_machine(self, tmp_path: Path) -> None:
-        others = OthersArtifacts(MlflowClient("http://127.0.0.1:9"), "http://127.0.0.1:9", "http://127.0.0.1:9", Limits())
+        others = OthersArtifacts(
+            MlflowClient("http://127.0.0.1:9"), "http://127.0.0.1:9", "http://127.0.0.1:9", Limits()
+        )
         for place in ("/etc", "file:///etc"):
             with pytest.raises(Malformed, match="nothing is fetched from there"):
                 others._fetch("models:/lure/1", place, "passwd", tmp_path / "out")

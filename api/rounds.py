@@ -77,6 +77,7 @@ class Rounds:
             self._service.people.forget_expired()
             self._service.outside.forget_old()
             self._service.repeats.expire()
+            self._service.drafts.expire()
             expire(self._service.log, by_model=self._service.retention_by_model())
             self._service.keys.let_go(self._service.log, self._service.clock())
             self._date()

@@ -40,6 +40,7 @@ from governance.approvals import Approvals, Ruling, Verdict
 from governance.compliance import Compliance
 from governance.delegations import Delegations
 from governance.disclosures import DisclosureBook
+from governance.drafts import DraftBook
 from governance.erasures import Erasures
 from governance.inherited_list import list_in_force
 from governance.intake import Intake, Progress
@@ -120,6 +121,7 @@ class Service:
     appeals: Appeals
     models: Models
     jobs: JobBook
+    drafts: DraftBook
     telling: Telling
     negative_list: NegativeList
     compliance: Compliance
@@ -384,6 +386,7 @@ def open_service(
         appeals=appeals,
         models=models,
         jobs=JobBook(database, clock),
+        drafts=DraftBook(database, settings.data / "drafts", clock),
         negative_list=negative_list,
         telling=telling,
         compliance=compliance,

@@ -16,7 +16,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
+from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.problems import away
@@ -41,13 +43,29 @@ Tell = Callable[[str, float], None]
 
 
 def ask_for_submission(service: Service, zipped: bytes, title: str, *, by: Person) -> Job:
-    """Queue the examination of a zipped submission directory. The zip is on the disk before the job is asked for."""
+    """Queue the examination of a zipped submission directory."""
+    return ask_for_packed(service, lambda file: file.write(zipped), title, by=by)
+
+
+def ask_for_packed(
+    service: Service,
+    pack: Callable[[BinaryIO], object],
+    title: str,
+    *,
+    by: Person,
+    along: Callable[[Connection, str], None] = lambda _connection, _job: None,
+) -> Job:
+    """Queue the examination of the zip that `pack` writes. It is on the disk before the job is asked for.
+
+    `along` is done in the transaction that asks, and told the id of the job; what it raises leaves no job.
+    """
     job = service.jobs.new_id()
     kept = zip_of_job(service, job)
     kept.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    kept.write_bytes(zipped)
     try:
-        return service.jobs.ask(job, SUBMISSION, title[:200], by=by)
+        with kept.open("xb") as file:
+            pack(file)
+        return service.jobs.ask(job, SUBMISSION, title[:200], by=by, along=lambda connection: along(connection, job))
     except BaseException:
         kept.unlink(missing_ok=True)
         raise
@@ -77,6 +95,7 @@ class Worker:
         ended = self._service.jobs.get(job.id)
         if ended.over:
             zip_of_job(self._service, job.id).unlink(missing_ok=True)
+            self._service.drafts.settle(ended)
         return ended
 
     def work_until(self, stop: threading.Event) -> None:

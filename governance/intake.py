@@ -22,7 +22,9 @@ from governance.stages import Stage
 from governance.statements import statement
 from governance.submissions import SubmissionBook, SubmissionRecord
 from governance.tables import UNREGISTERED
+from model_registry.addresses import NothingThere
 from model_registry.endpoint import ANYWHERE, Reach, endpoint_scores
+from model_registry.fetching import fetcher
 from model_registry.inputs import inputs_of
 from model_registry.loading import LoadedModel, compare_with_library, load_predictor
 from model_registry.store import ModelStore
@@ -206,7 +208,8 @@ class Intake:
         """
         require(by, Action.SUBMIT)
         with TemporaryDirectory() as fetched:
-            submission = read_submission(directory, resolve=lambda uri: self._store.resolve(uri, Path(fetched)))
+            resolve = fetcher(self._store, Path(fetched), lambda address, model: self._admit(address, model, by))
+            submission = read_submission(directory, resolve=resolve)
             self._require_welcome(submission, by)
             tell = progress or (lambda _what, _share: None)
             examination = _examine(submission, self._rulebook, tell, self._negative_list, self._reach)
@@ -237,6 +240,12 @@ class Intake:
             else:
                 self._take_back(record)
         return len(left)
+
+    def _admit(self, address: str, model: str, by: Person) -> None:
+        """Let a model of this house be fetched by those who may know of it; for others there is nothing."""
+        site = self._book.site_of(model)
+        if site is not None and not by.sees(site or None, model):
+            raise NothingThere(address)
 
     def _require_welcome(self, submission: Submission, by: Person) -> None:
         declaration = submission.declaration

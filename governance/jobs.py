@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, update
 
 from audit.database import Database
 from audit.entries import Clock, identifier_text, microseconds_of, moment_of, new_identifier
@@ -110,8 +110,16 @@ class JobBook:
         """Return an id for a job, so that what it needs can lie ready before it is asked for."""
         return identifier_text(new_identifier(microseconds_of(self._clock())))
 
-    def ask(self, job: str, kind: str, title: str, *, by: Person) -> Job:
-        """Queue a job under an id of `new_id`."""
+    def ask(
+        self,
+        job: str,
+        kind: str,
+        title: str,
+        *,
+        by: Person,
+        along: Callable[[Connection], None] = lambda _connection: None,
+    ) -> Job:
+        """Queue a job under an id of `new_id`. `along` is done in the same transaction, or neither is."""
         values = {
             "id": job,
             "kind": kind,
@@ -126,6 +134,7 @@ class JobBook:
         }
         with self._database.writing() as connection:
             connection.execute(insert(jobs).values(values))
+            along(connection)
         return self.get(job)
 
     def get(self, job: str) -> Job:
@@ -226,7 +235,7 @@ class JobBook:
             "state": state.value,
             "ended_at": microseconds_of(self._clock()),
             "result": result,
-            "faults": json.dumps([fault.as_json() for fault in faults], ensure_ascii=False),
+            "faults": json.dumps([{**fault.as_json(), "at": fault.at} for fault in faults], ensure_ascii=False),
         }
         if state is JobState.DONE:
             values["share"] = 1.0
@@ -276,5 +285,7 @@ def _job(row: Row[Any]) -> Job:
         ended_at=moment_of(row.ended_at) if row.ended_at is not None else None,
         tries=row.tries,
         result=row.result,
-        faults=tuple(Sentence(en=fault["en"], zh=fault["zh"]) for fault in json.loads(row.faults or "[]")),
+        faults=tuple(
+            Sentence(en=fault["en"], zh=fault["zh"], at=fault.get("at", "")) for fault in json.loads(row.faults or "[]")
+        ),
     )

@@ -10,11 +10,12 @@ from policies.errors import Conflict, Sentence
 class Stage(StrEnum):
     """Where a submission stands.
 
-    A draft is a folder on the team's own machine, which `mingjing check` examines as often as they like; here a
+    A `draft` is its author's alone and in no log: a form half filled in, or a folder on the team's own machine. A
     submission begins when it is complete. It is `submitted` while the registry takes it in, and `examined` once it lies
     before the officer.
     """
 
+    DRAFT = "draft"
     SUBMITTED = "submitted"
     EXAMINED = "examined"
     RETURNED = "returned"
@@ -25,6 +26,7 @@ class Stage(StrEnum):
 
 
 MOVES: dict[Stage, frozenset[Stage]] = {
+    Stage.DRAFT: frozenset({Stage.SUBMITTED}),
     Stage.SUBMITTED: frozenset({Stage.EXAMINED, Stage.VETOED}),
     Stage.EXAMINED: frozenset({Stage.APPROVED, Stage.RETURNED, Stage.VETOED}),
     Stage.RETURNED: frozenset({Stage.VETOED}),
@@ -36,6 +38,7 @@ MOVES: dict[Stage, frozenset[Stage]] = {
 }
 
 IN_CHINESE: dict[Stage, str] = {
+    Stage.DRAFT: "为草稿",
     Stage.SUBMITTED: "已提交",
     Stage.EXAMINED: "待裁定",
     Stage.RETURNED: "已退回",

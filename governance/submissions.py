@@ -242,6 +242,12 @@ class SubmissionBook:
             raise absent("model version", f"{model}:{version}")
         return found[0]
 
+    def site_of(self, model: str) -> str | None:
+        """Return the site a model's name belongs to, "" where it belongs to none; None for a name nobody took."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(submissions.c.site).where(submissions.c.model == model).limit(1)).first()
+        return None if row is None else row.site or ""
+
     def search(
         self,
         *,

@@ -253,6 +253,21 @@ jobs = Table(
 Index("jobs_by_state", jobs.c.state, jobs.c.id)
 Index("jobs_by_person", jobs.c.by, jobs.c.id)
 
+drafts = Table(
+    "drafts",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("by", Text, ForeignKey("people.name"), nullable=False),
+    Column("fields", Text, nullable=False),
+    Column("files", Text, nullable=False),
+    Column("job", Text),
+    Column("made_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+Index("drafts_of_person", drafts.c.by, drafts.c.id)
+Index("drafts_by_age", drafts.c.changed_at)
+Index("drafts_by_job", drafts.c.job)
+
 disclosure_drafts = Table(
     "disclosure_drafts",
     metadata,

@@ -1,4 +1,4 @@
-"""Addresses of artifacts in a registry: `models:/name/3`, `models:/name@alias`, `runs:/id/path`."""
+"""Addresses in a registry: `models:/name/3`, `models:/name@alias`, `runs:/id/path`, and of files beside models."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from policies.errors import Malformed, NotFound, Sentence
 
 MODELS = re.compile(r"models:/(?P<name>[^/@:]+)(?:/(?P<version>[0-9]{1,9})|@(?P<alias>[\w.\-]{1,64}))")
 RUNS = re.compile(r"runs:/(?P<run>[0-9a-zA-Z_\-]{1,64})/(?P<path>[^\\:]+)")
+FILES = re.compile(rf"(?P<model>{MODELS.pattern})/(?P<path>[^\\:]+)")
+LONGEST_PATH = 500
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +27,14 @@ class RunAddress:
     """What a run logged under a path."""
 
     run: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileAddress:
+    """A file beside a version: what its run logged under a path, or what lies in the model's own folder."""
+
+    model: ModelAddress
     path: str
 
 
@@ -50,9 +60,9 @@ def read_address(address: str) -> ModelAddress | RunAddress:
     ModelAddress(name='gas-leak', version='3', alias=None)
     """
     if found := MODELS.fullmatch(address):
-        return ModelAddress(name=found["name"], version=found["version"], alias=found["alias"])
+        return _model(found)
     found = RUNS.fullmatch(address)
-    if found and not {"", ".", ".."} & set(found["path"].split("/")):
+    if found and is_safe_path(found["path"]):
         return RunAddress(run=found["run"], path=found["path"])
     raise Malformed(
         Sentence(
@@ -60,3 +70,47 @@ def read_address(address: str) -> ModelAddress | RunAddress:
             zh=f"{address!r} 不是模型地址，应为 models:/名称/3、models:/名称@别名 或 runs:/编号/路径",
         )
     )
+
+
+def read_file_address(address: str) -> FileAddress | RunAddress:
+    """Read the address of a data file.
+
+    Raises
+    ------
+    Malformed
+        For anything else; whole models and other hosts among it.
+
+    Examples
+    --------
+    >>> read_file_address("models:/gas-leak@champion/data/evaluation.csv").path
+    'data/evaluation.csv'
+    """
+    found = FILES.fullmatch(address)
+    if found and is_safe_path(found["path"]):
+        return FileAddress(model=_model(found), path=found["path"])
+    found = RUNS.fullmatch(address)
+    if found and is_safe_path(found["path"]):
+        return RunAddress(run=found["run"], path=found["path"])
+    raise Malformed(
+        Sentence(
+            en=f"{address!r} is no address of a file; expected runs:/id/path, models:/name/3/path or "
+            "models:/name@alias/path",
+            zh=f"{address!r} 不是文件地址，应为 runs:/编号/路径、models:/名称/3/路径 或 models:/名称@别名/路径",
+        )
+    )
+
+
+def read_any_address(address: str) -> ModelAddress | RunAddress | FileAddress:
+    """Read an address of a model or of a file. Raises Malformed for what is neither."""
+    found = FILES.fullmatch(address)
+    return read_file_address(address) if found and is_safe_path(found["path"]) else read_address(address)
+
+
+def is_safe_path(path: str) -> bool:
+    """Whether a path stays among the artifacts it is looked for in, however often somebody decodes it on the way."""
+    plain = path.isprintable() and len(path) <= LONGEST_PATH and not set("\\:%?#") & set(path)
+    return plain and not {"", ".", ".."} & set(path.split("/"))
+
+
+def _model(found: re.Match[str]) -> ModelAddress:
+    return ModelAddress(name=found["name"], version=found["version"], alias=found["alias"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
@@ -33,17 +34,27 @@ def column_faults(declaration: Declaration, name: str, frame: pd.DataFrame, *, t
 
 
 def _all_faults(declaration: Declaration, name: str, frame: pd.DataFrame, *, training: bool) -> Iterator[Sentence]:
-    for key, column in _named_columns(declaration, training=training):
-        if column not in frame.columns:
-            yield _absent(name, key, column, frame)
+    yield from absent_columns(declaration, name, [str(column) for column in frame.columns], training=training)
     label = declaration.data.label
     if label in frame.columns:
-        yield from _label_faults(declaration.model.task, name, label, frame[label])
+        yield from _about("data.label", _label_faults(declaration.model.task, name, label, frame[label]))
     prediction = declaration.data.prediction
     scored = declaration.model.flavour is Flavour.PREDICTIONS and not training
     if scored and prediction is not None and prediction in frame.columns:
-        yield from _prediction_faults(declaration.model.task, name, prediction, frame[prediction])
+        found = _prediction_faults(declaration.model.task, name, prediction, frame[prediction])
+        yield from _about("data.prediction", found)
     yield from _constant_faults(declaration, name, frame)
+
+
+def absent_columns(declaration: Declaration, name: str, there: list[str], *, training: bool) -> Iterator[Sentence]:
+    """Say of every column that the declaration names and that is not `there` that it is missing."""
+    for key, column in _named_columns(declaration, training=training):
+        if column not in there:
+            yield _absent(name, key, column, there)
+
+
+def _about(key: str, faults: Iterator[Sentence]) -> Iterator[Sentence]:
+    return (replace(fault, at=key) for fault in faults)
 
 
 def _named_columns(declaration: Declaration, *, training: bool) -> Iterator[tuple[str, str]]:
@@ -61,8 +72,7 @@ def _named_columns(declaration: Declaration, *, training: bool) -> Iterator[tupl
         yield f"features.{column}", column
 
 
-def _absent(name: str, key: str, column: str, frame: pd.DataFrame) -> Sentence:
-    there = [str(other) for other in frame.columns]
+def _absent(name: str, key: str, column: str, there: list[str]) -> Sentence:
     near = difflib.get_close_matches(column, there, n=1)
     if near:
         en, zh = f"did you mean '{near[0]}'?", f"是否应为“{near[0]}”？"
@@ -72,6 +82,7 @@ def _absent(name: str, key: str, column: str, frame: pd.DataFrame) -> Sentence:
     return Sentence(
         en=f"{name}: {key} names the column '{column}', which is not there; {en}",
         zh=f"{name}：{key} 指定的列“{column}”不存在；{zh}",
+        at=key,
     )
 
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import MappingProxyType
 
-from model_registry.addresses import NothingThere, RunAddress, read_address
+from model_registry.addresses import ModelAddress, NothingThere, read_any_address
 from model_registry.keeping import copy_artifact, saying_why, stage_artifact, verify_artifact
 from model_registry.limits import DEFAULT_LIMITS, Limits
 from model_registry.named_files import DECLARATION
@@ -173,9 +173,9 @@ class MemoryStore:
         return path
 
     def resolve(self, uri: str, target: Path) -> Path:
-        """Copy the artifact at an address into `target`; there are no runs and no aliases here."""
-        address = read_address(uri)
-        if isinstance(address, RunAddress) or address.version is None:
+        """Copy the artifact at an address into `target`; there are no runs, files and aliases here."""
+        address = read_any_address(uri)
+        if not isinstance(address, ModelAddress) or address.version is None:
             raise NothingThere(uri)
         try:
             source = self.artifact(address.name, address.version)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import shutil
 import tempfile
 import threading
 import warnings
@@ -29,8 +28,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.telemetry import set_telemetry_client
 from sqlalchemy.exc import SADeprecationWarning, SQLAlchemyError
 
-from model_registry.addresses import NothingThere, RunAddress, read_address
-from model_registry.digests import artifact_size
+from model_registry.addresses import FileAddress, RunAddress, read_any_address
 from model_registry.keeping import (
     NotKept,
     copy_artifact,
@@ -41,6 +39,7 @@ from model_registry.keeping import (
     write_documents,
 )
 from model_registry.limits import DEFAULT_LIMITS, Limits
+from model_registry.mlflow_artifacts import OthersArtifacts
 from model_registry.mlflow_flavour import write_model_folder
 from model_registry.named_files import DECLARATION
 from model_registry.submission import Submission
@@ -55,7 +54,7 @@ from model_registry.version import (
     checked_tags,
     document_path,
 )
-from policies.errors import Malformed, Sentence, Unavailable
+from policies.errors import Sentence, Unavailable
 from policies.tiers import Tier
 
 # usage figures of a plant's registry are nobody's business: MLflow would send them over the network
@@ -359,57 +358,19 @@ class MlflowStore:
 
     def resolve(self, uri: str, target: Path) -> Path:
         """Fetch what lies at an address; our own versions come verified, foreign ones as they are."""
-        address = read_address(uri)
+        address = read_any_address(uri)
+        others = OthersArtifacts(self.client, self.tracking_uri, self.registry_uri, self._limits)
         if isinstance(address, RunAddress):
-            return self._within_limits(uri, self._of_run(uri, address, target), target)
-        version = address.version or self._version_of_alias(uri, address.name, address.alias or "")
+            return others.of_run(uri, address, target)
+        if isinstance(address, FileAddress):
+            return others.file_of_version(uri, address, target)
+        version = others.number(uri, address)
         try:
             source = self.artifact(address.name, version)
         except VersionNotFound:
-            return self._within_limits(uri, self._of_others(uri, address.name, version, target), target)
+            return others.of_version(uri, address.name, version, target)
         copy_artifact(source, target / source.name)
         return target / source.name
-
-    def _version_of_alias(self, uri: str, name: str, alias: str) -> str:
-        with _nothing_at(uri):
-            return str(self.client.get_model_version_by_alias(name, alias).version)
-
-    def _of_others(self, uri: str, name: str, version: str, target: Path) -> Path:
-        """Fetch a version that was registered past this house."""
-        with _nothing_at(uri):
-            return self._download(self.client.get_model_version_download_uri(name, version), "", target)
-
-    def _of_run(self, uri: str, address: RunAddress, target: Path) -> Path:
-        """Fetch what a run logged: a file, a folder, or (since MLflow 3) a model that lies apart from its run."""
-        with _nothing_at(uri):
-            run = self.client.get_run(address.run)
-            for output in run.outputs.model_outputs if run.outputs else ():
-                model = self.client.get_logged_model(output.model_id)
-                if model.name == address.path:
-                    return self._download(str(model.artifact_location), "", target)
-            return self._download(str(run.info.artifact_uri), address.path, target)
-
-    def _download(self, place: str, path: str, target: Path) -> Path:
-        # not mlflow.artifacts: it asks the process-wide address as well, and makes a database in the working folder
-        if place.startswith("runs:/"):
-            address = read_address(place)
-            assert isinstance(address, RunAddress)
-            return self._of_run(place, address, target)
-        target.mkdir(parents=True, exist_ok=True)
-        repository = get_artifact_repository(place, self.tracking_uri, self.registry_uri)
-        return Path(repository.download_artifacts(path, str(target)))
-
-    def _within_limits(self, asked: str, found: Path, target: Path) -> Path:
-        size = artifact_size(found)
-        if size > self._limits.artifact_bytes:
-            shutil.rmtree(target, ignore_errors=True)
-            raise Malformed(
-                Sentence(
-                    en=f"{asked} has {size:,} bytes; at most {self._limits.artifact_bytes:,} are accepted",
-                    zh=f"{asked} 为 {size:,} 字节，最多接受 {self._limits.artifact_bytes:,} 字节",
-                )
-            )
-        return found
 
     def _registered(self, name: str, version: str) -> Registered:
         try:
@@ -491,14 +452,6 @@ def _answering() -> Iterator[None]:
         yield
     except (MlflowException, SQLAlchemyError) as error:
         raise RegistryAway(_first_line(error)) from error
-
-
-@contextmanager
-def _nothing_at(uri: str) -> Iterator[None]:
-    try:
-        yield
-    except (MlflowException, FileNotFoundError) as error:
-        raise NothingThere(uri) from error
 
 
 @contextmanager

@@ -77,13 +77,18 @@ class ModelStore(Protocol):
         ...
 
     def resolve(self, uri: str, target: Path) -> Path:
-        """Fetch `models:/name/3`, `models:/name@alias` or `runs:/id/path` into `target` and return the artifact.
+        """Fetch what lies at an address into `target`, an own folder, and return its path.
+
+        `models:/name/3` and `models:/name@alias` are artifacts; with `/path` behind them they are a file that the
+        version's run logged, or one in the model's own folder. `runs:/id/path` is what a run logged. Runs by which
+        this house keeps its own versions hold no data and are as good as absent.
 
         Raises
         ------
         NotFound
             When there is nothing at that address.
         Malformed
-            When it is no address, names a stage, or is larger than the limit.
+            When it is no address, names a stage, is larger than the limit, or when the registry says that its files
+            lie at a place nothing is fetched from.
         """
         ...

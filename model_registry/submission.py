@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -12,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from model_registry.addresses import read_address, read_file_address
 from model_registry.columns import TWO_OUTCOMES, column_faults, outcome_numbers
 from model_registry.digests import artifact_digest
 from model_registry.limits import DEFAULT_LIMITS, Limits
@@ -19,7 +21,7 @@ from model_registry.named_files import DECLARATION, named_path
 from model_registry.tables import Table, read_table
 from model_registry.unpacking import unpack_submission
 from policies.declaration import WITHOUT_ARTIFACT, Declaration, Protective, read_declaration
-from policies.errors import Fault, Malformed, Sentence, refuse_all
+from policies.errors import Fault, Malformed, NotFound, Sentence, Unavailable, refuse_all
 
 __all__ = ["Submission", "harm_in", "is_address", "read_submission", "unpack_submission"]
 
@@ -97,7 +99,8 @@ def read_submission(directory: Path, *, limits: Limits = DEFAULT_LIMITS, resolve
     limits : Limits
         Sizes above which nothing is read.
     resolve : function from address to Path, or None
-        Fetches an artifact named as `models:/name/3` or `runs:/id/path`; None where no registry is at hand.
+        Fetches an artifact named as `models:/name/3` or `runs:/id/path`, and data files named as `runs:/id/path` or
+        `models:/name/3/path`, each into a folder of its own; None where no registry is at hand.
 
     Raises
     ------
@@ -108,10 +111,10 @@ def read_submission(directory: Path, *, limits: Limits = DEFAULT_LIMITS, resolve
     toml = _read_toml(directory, limits)
     declaration = read_declaration(toml)
     faults: list[Sentence] = []
-    evaluation = _or_faults(faults, lambda: _table(directory, declaration, "evaluation", limits))
+    evaluation = _or_faults(faults, lambda: _table(directory, declaration, "evaluation", limits, resolve))
     training = None
     if declaration.data.training is not None:
-        training = _or_faults(faults, lambda: _table(directory, declaration, "training", limits))
+        training = _or_faults(faults, lambda: _table(directory, declaration, "training", limits, resolve))
     artifact = _or_faults(faults, lambda: _artifact(directory, declaration, resolve))
     digest = _or_faults(faults, lambda: artifact_digest(artifact, limits)) if artifact else None
     if evaluation is not None:
@@ -133,15 +136,17 @@ def read_submission(directory: Path, *, limits: Limits = DEFAULT_LIMITS, resolve
     )
 
 
-def is_address(artifact: str) -> bool:
-    """Whether an artifact is named by its place in a registry."""
-    return artifact.startswith(ADDRESSES)
+def is_address(name: str) -> bool:
+    """Whether an artifact or a data file is named by its place in a registry."""
+    return name.startswith(ADDRESSES)
 
 
 def _or_faults(faults: list[Sentence], read: Callable[[], Made]) -> Made | None:
-    """Return what `read` returns, or keep what it says against it and return None."""
+    """Return what `read` returns, or keep what it says against it and return None. A registry that is away raises."""
     try:
         return read()
+    except Unavailable:
+        raise
     except Fault as fault:
         faults += fault.faults
         return None
@@ -175,32 +180,60 @@ def _read_toml(directory: Path, limits: Limits) -> bytes:
     return path.read_bytes()
 
 
-def _table(directory: Path, declaration: Declaration, role: str, limits: Limits) -> Table:
+def _table(directory: Path, declaration: Declaration, role: str, limits: Limits, resolve: Resolver | None) -> Table:
     name = declaration.data.evaluation if role == "evaluation" else declaration.data.training or ""
-    return read_table(named_path(directory, f"data.{role}", name), limits)
+    with _about(f"data.{role}"):
+        if not is_address(name):
+            return read_table(named_path(directory, f"data.{role}", name), limits)
+        read_file_address(name)
+        path = _fetched(f"data.{role}", name, resolve)
+        if path.is_dir():
+            raise Malformed(
+                Sentence(
+                    en=f"{name} is a folder; expected a CSV or Parquet file",
+                    zh=f"{name} 是文件夹，应为 CSV 或 Parquet 文件",
+                )
+            )
+        return read_table(path, limits)
 
 
 def _artifact(directory: Path, declaration: Declaration, resolve: Resolver | None) -> Path | None:
     name = declaration.model.artifact
     if name is None:
         return None
-    if declaration.model.flavour in WITHOUT_ARTIFACT:
-        raise Malformed(
-            Sentence(
-                en=f"model.artifact names {name}, and flavour '{declaration.model.flavour}' hands over no model; "
-                "drop one of them",
-                zh=f"model.artifact 指定了 {name}，但类型“{declaration.model.flavour}”不提交模型文件，请去掉其中之一",
+    with _about("model.artifact"):
+        if declaration.model.flavour in WITHOUT_ARTIFACT:
+            raise Malformed(
+                Sentence(
+                    en=f"model.artifact names {name}, and flavour '{declaration.model.flavour}' "
+                    "hands over no model; drop one of them",
+                    zh=f"model.artifact 指定了 {name}，但类型“{declaration.model.flavour}”不提交模型文件，"
+                    "请去掉其中之一",
+                )
             )
-        )
-    if not is_address(name):
-        return named_path(directory, "model.artifact", name, folder_allowed=True)
+        if not is_address(name):
+            return named_path(directory, "model.artifact", name, folder_allowed=True)
+        read_address(name)
+        return _fetched("model.artifact", name, resolve)
+
+
+def _fetched(key: str, name: str, resolve: Resolver | None) -> Path:
     if resolve is None:
         raise Malformed(
             Sentence(
-                en=f"model.artifact is {name}, an address in a registry, and no registry is at hand here; "
+                en=f"{key} is {name}, an address in a registry, and no registry is at hand here; "
                 "put the file beside submission.toml or submit to a server",
-                zh=f"model.artifact 为 {name}，是模型库地址，而此处没有可用的模型库；"
+                zh=f"{key} 为 {name}，是模型库地址，而此处没有可用的模型库；"
                 "请将文件放在 submission.toml 旁，或提交到服务器",
             )
         )
     return resolve(name)
+
+
+@contextmanager
+def _about(key: str) -> Iterator[None]:
+    """Let what is said against one key name it."""
+    try:
+        yield
+    except (Malformed, NotFound) as fault:
+        raise Malformed(*(replace(sentence, at=sentence.at or key) for sentence in fault.faults)) from fault

@@ -5,6 +5,7 @@ from __future__ import annotations
 import codecs
 import csv
 import hashlib
+import io
 import re
 import warnings
 from collections import Counter
@@ -21,6 +22,9 @@ from model_registry.limits import DEFAULT_LIMITS, Limits
 from policies.errors import Malformed, Sentence
 
 PARQUET = b"PAR1"
+HEADER_BYTES = 1_000_000
+"""How much of a file is read for the names of its columns."""
+
 FOREIGN = {
     b"PK\x03\x04": ("a zip or an Excel workbook", "压缩包或 Excel 工作簿"),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "旧版 Excel 工作簿"),
@@ -62,6 +66,62 @@ def read_table(path: Path, limits: Limits = DEFAULT_LIMITS) -> Table:
         first = file.read(8)
     if not first:
         raise _refusal(path, "is empty; expected a line of column names and rows", "是空文件，应包含列名行和数据行")
+    _refuse_foreign(path, first)
+    frame, digest = _read_parquet(path, limits) if first.startswith(PARQUET) else _read_csv(path, limits)
+    if not len(frame):
+        raise _refusal(path, "has column names and no rows", "只有列名，没有数据行")
+    return Table(frame=frame, digest=digest)
+
+
+def column_names(path: Path) -> list[str]:
+    """Return the names of a table's columns, without reading its rows.
+
+    Raises
+    ------
+    Malformed
+        For what is no table, by its beginning, and for columns of one name.
+    """
+    with path.open("rb") as file:
+        first = file.read(HEADER_BYTES)
+    if not first:
+        raise _refusal(path, "is empty; expected a line of column names and rows", "是空文件，应包含列名行和数据行")
+    _refuse_foreign(path, first)
+    names = _parquet_names(path) if first.startswith(PARQUET) else _text_names(path, first)
+    _refuse_names(path, names)
+    return names
+
+
+def _text_names(path: Path, first: bytes) -> list[str]:
+    # what is cut in the middle of a line, or of a character, is no line of names
+    whole = first if len(first) < HEADER_BYTES else first[: first.rfind(b"\n") + 1]
+    try:
+        text = whole.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise _refusal(
+            path,
+            f"is not UTF-8: byte 0x{error.object[error.start]:02X} at position {error.start:,}; save it as CSV UTF-8",
+            f"不是 UTF-8 编码：第 {error.start:,} 字节为 0x{error.object[error.start]:02X}，请另存为“CSV UTF-8”",
+        ) from error
+    if not text.strip() or "\x00" in text:
+        raise _refusal(path, "has no readable first line", "的首行无法读取")
+    try:
+        return next((row for row in csv.reader(io.StringIO(text, newline="")) if row), [])
+    except csv.Error as error:
+        raise _refusal(path, f"has no readable first line: {error}", f"的首行无法读取：{error}") from error
+
+
+def _parquet_names(path: Path) -> list[str]:
+    try:
+        return [str(name) for name in pq.read_schema(path).names]
+    except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
+        raise _refusal(
+            path,
+            f"is not a readable Parquet file: {_one_line(error)}",
+            f"不是可读取的 Parquet 文件：{_one_line(error)}",
+        ) from error
+
+
+def _refuse_foreign(path: Path, first: bytes) -> None:
     for magic, (en, zh) in FOREIGN.items():
         if first.startswith(magic):
             raise _refusal(
@@ -69,10 +129,6 @@ def read_table(path: Path, limits: Limits = DEFAULT_LIMITS) -> Table:
                 f"is {en}; save the table as CSV UTF-8 or Parquet",
                 f"是{zh}，请另存为 UTF-8 编码的 CSV 或 Parquet",
             )
-    frame, digest = _read_parquet(path, limits) if first.startswith(PARQUET) else _read_csv(path, limits)
-    if not len(frame):
-        raise _refusal(path, "has column names and no rows", "只有列名，没有数据行")
-    return Table(frame=frame, digest=digest)
 
 
 def _refusal(path: Path, en: str, zh: str) -> Malformed:

@@ -1,4 +1,4 @@
-"""A zip from a stranger becomes a submission directory, or nothing at all."""
+"""A zip from a stranger becomes a submission directory, or nothing at all; and the zip of what came another way."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ import stat
 import struct
 import zipfile
 import zlib
+from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from model_registry.digests import BLOCK
 from model_registry.limits import DEFAULT_LIMITS, Limits
@@ -88,6 +90,14 @@ def unpack_submission(zip_bytes: bytes, target: Path, limits: Limits = DEFAULT_L
         raise _unreadable(error) from error
     except DAMAGED as error:
         raise _unreadable(error) from error
+
+
+def pack_submission(toml: bytes, files: Mapping[str, Path], into: BinaryIO) -> None:
+    """Write the zip of a submission directory: the declaration and the files it names, by their name in it."""
+    with zipfile.ZipFile(into, "w", zipfile.ZIP_STORED) as archive:
+        archive.writestr(DECLARATION, toml)
+        for name, path in files.items():
+            archive.write(path, name)
 
 
 def _unreadable(error: Exception) -> Malformed:

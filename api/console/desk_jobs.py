@@ -24,10 +24,12 @@ Visitor = Annotated[Person, Depends(signed_in)]
 @router.get("/jobs/{job}")
 def job(request: Request, job: str, person: Visitor) -> Response:
     """Tell how far a job is; one that is done leads on."""
-    found = service_of(request).jobs.seen_by(job, person)
+    service = service_of(request)
+    found = service.jobs.seen_by(job, person)
     if found.state is JobState.DONE:
         return done(_led_to(found), "submitted")
-    return page(request, "job.html", job=found, faults=found.faults, steps=_steps(language_of(request)))
+    draft = service.drafts.of_job(job, person)
+    return page(request, "job.html", job=found, draft=draft, faults=found.faults, steps=_steps(language_of(request)))
 
 
 @router.post("/jobs/{job}/cancel")

@@ -57,14 +57,16 @@ def submissions(request: Request, person: Visitor, after: str | None = None) -> 
     require(person, Action.READ_SUBMISSIONS)
     service = service_of(request)
     found, more = service.book.search(after=after, limit=50)
-    return page(request, "submissions.html", records=_seen_by(person, found), now=service.clock(), more=more)
+    drafts = service.drafts.of(person) if person.may(Action.SUBMIT) else ()
+    records = _seen_by(person, found)
+    return page(request, "submissions.html", records=records, drafts=drafts, now=service.clock(), more=more)
 
 
 @router.get("/submissions/new")
 def new_submission(request: Request, person: Visitor) -> Response:
-    """Ask for a zip of a submission directory."""
+    """Offer the ways to hand a model in: a form, or a zip of a submission directory."""
     require(person, Action.SUBMIT)
-    return page(request, "submit.html", jobs=service_of(request).jobs.of(person, 5))
+    return _ways_in(request, person)
 
 
 @router.post("/submissions/new")
@@ -78,8 +80,14 @@ def submit(request: Request, person: Visitor, form: Posted) -> Response:
             raise Malformed(Sentence(en="choose a zip file first", zh="请先选择一个 zip 文件"))
         job = ask_for_submission(service, file.file.read(), file.filename, by=person)
     except Fault as fault:
-        return page(request, "submit.html", 422, faults=fault.faults, jobs=service.jobs.of(person, 5))
+        return _ways_in(request, person, 422, faults=fault.faults)
     return done(f"/jobs/{job.id}")
+
+
+def _ways_in(request: Request, person: Person, status: int = 200, **values: Any) -> Response:
+    service = service_of(request)
+    drafts, limits = service.drafts.of(person), service.drafts.limits
+    return page(request, "submit.html", status, jobs=service.jobs.of(person, 5), drafts=drafts, limits=limits, **values)
 
 
 @router.get("/submissions/{submission}")

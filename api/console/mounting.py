@@ -9,6 +9,7 @@ from starlette.types import Scope
 from api.console import (
     desk_decisions,
     desk_disclosures,
+    desk_drafts,
     desk_jobs,
     desk_keeping,
     desk_law,
@@ -26,6 +27,7 @@ from api.console.pages import STATIC
 DESKS = (
     signing_in,
     desk_submissions,
+    desk_drafts,
     desk_jobs,
     desk_versions,
     desk_models,

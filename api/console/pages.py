@@ -67,6 +67,8 @@ DESKS: tuple[tuple[str, str, Action | None], ...] = (
 class PageRoute(APIRoute):
     """A route for people: forms must be the browser's own, and refusals are pages."""
 
+    most_files, most_fields = 1, 60
+
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """Return the handler with language, form check and refusals around it."""
         answer = super().get_route_handler()
@@ -75,7 +77,7 @@ class PageRoute(APIRoute):
             form = None
             try:
                 if request.method not in ("GET", "HEAD"):
-                    form = await request.form(max_files=1, max_fields=60)
+                    form = await request.form(max_files=self.most_files, max_fields=self.most_fields)
                     require_own_form(request, form)
                 response = await answer(request)
             except NotSignedIn:

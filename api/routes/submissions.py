@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import orjson
 from fastapi import APIRouter, Depends, Header, Request, Response
 from pydantic import BaseModel
 from starlette.datastructures import UploadFile
@@ -15,7 +17,10 @@ from api.routes.shared import Asking, Cursor, HouseService, Limit
 from api.work import ask_for_submission
 from governance.approvals import Verdict
 from governance.stages import Stage
-from model_registry.unpacking import unpack_submission
+from model_registry.by_address import declaration_by_address
+from model_registry.limits import DEFAULT_LIMITS
+from model_registry.unpacking import pack_submission, unpack_submission
+from policies.declaration import TABLES
 from policies.errors import Malformed, Sentence
 from policies.roles import Action, require
 
@@ -34,7 +39,8 @@ class VerdictIn(BaseModel):
 async def zip_of(request: Request, person: Asking) -> bytes:
     """Return the uploaded zip: the first file of a form, under whatever name, or the whole body.
 
-    Who may not submit is told so before anything is read.
+    JSON that names a model in the registry becomes the zip that says the same. Who may not submit is told so before
+    anything is read.
     """
     require(person, Action.SUBMIT)
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -45,14 +51,44 @@ async def zip_of(request: Request, person: Asking) -> bytes:
                 return await found.read()
     elif kind in ("application/zip", "application/octet-stream"):
         return await request.body()
+    elif kind == "application/json":
+        return _zip_by_address(await request.body())
     raise Malformed(
         Sentence(
             en="there is no zip in this request; send the zipped submission directory as a file of a form "
-            "(multipart/form-data), or as the body (application/zip)",
+            "(multipart/form-data), or as the body (application/zip), or name a model in the registry "
+            "(application/json)",
             zh="请求中没有压缩包；请将提交目录打包为 zip，"
-            "以表单文件（multipart/form-data）或请求正文（application/zip）发送",
+            "以表单文件（multipart/form-data）或请求正文（application/zip）发送，"
+            "或以 JSON（application/json）指定模型库中的模型",
         )
     )
+
+
+def _zip_by_address(body: bytes) -> bytes:
+    if len(body) > DEFAULT_LIMITS.declaration_bytes:
+        raise Malformed(
+            Sentence(
+                en=f"the body has {len(body):,} bytes; a declaration has at most {DEFAULT_LIMITS.declaration_bytes:,}",
+                zh=f"请求正文为 {len(body):,} 字节，声明最多 {DEFAULT_LIMITS.declaration_bytes:,} 字节",
+            )
+        )
+    try:
+        said = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise Malformed(
+            Sentence(en=f"the body is not JSON: {error}", zh=f"请求正文不是合法的 JSON：{error}"),
+        ) from error
+    if not isinstance(said, dict):
+        raise Malformed(
+            Sentence(
+                en='the body must be a JSON object with "uri" and the tables of submission.toml',
+                zh='请求正文应为 JSON 对象，包含 "uri" 以及 submission.toml 中的各表',
+            )
+        )
+    packed = io.BytesIO()
+    pack_submission(declaration_by_address(said), {}, packed)
+    return packed.getvalue()
 
 
 FORM = {
@@ -67,6 +103,19 @@ FORM = {
                 }
             },
             "application/zip": {"schema": {"type": "string", "format": "binary"}},
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "description": "A model in the registry, and the tables of submission.toml. A data file is an "
+                    "address (runs:/id/path, models:/name/3/path) or a path among what the model's run logged.",
+                    "required": ["uri", "model", "use", "data"],
+                    "properties": {
+                        "uri": {"type": "string", "examples": ["models:/gas-leak/3", "runs:/0123abc/model"]},
+                        **{name: {"type": "object"} for name in sorted(TABLES)},
+                    },
+                    "additionalProperties": False,
+                }
+            },
         },
     }
 }
@@ -80,7 +129,9 @@ def submit(
     response: Response,
     prefer: Annotated[str, Header()] = "",
 ) -> dict[str, object]:
-    """Take in a zip of a submission directory: registered, tiered, examined, or refused whole.
+    """Take in a zip of a submission directory, or a model in the registry by its address.
+
+    It is registered, tiered and examined, or refused whole.
 
     With `Prefer: respond-async` (RFC 7240) the answer is 202 and a job whose address tells how far it is.
     """

@@ -36,6 +36,7 @@ QUOTED = 'x" onmouseover="alert(1)\' &amp;'
 
 PEOPLE: tuple[tuple[str, Role, dict[str, str]], ...] = (
     ("lin", Role.ML_ENGINEER, {}),
+    ("drafter", Role.ML_ENGINEER, {}),
     ("mei", Role.DSO, {}),
     ("zhao", Role.REVIEWER, {}),
     ("qian", Role.REGULATOR, {}),
@@ -62,6 +63,7 @@ class House:
     hostile_decision: str
     employee_decision: str
     newer_decision: str
+    draft: str
 
     def person(self, name: str) -> Browser:
         """A signed-in HTTP client, without a browser."""
@@ -143,6 +145,9 @@ def opened_house(at_end: Callable[[Callable[[], None]], None]) -> House:
     ).decisions[0]
     assert one is not None
 
+    mostly = {"model.name": QUOTED, "model.artifact": IMAGE, "feature.0.name": SCRIPT, "use.description": SCRIPT}
+    draft = service.drafts.begin(by=service.people.person("drafter"), fields=mostly)
+
     server = uvicorn.Server(
         uvicorn.Config(create_app(service), host="127.0.0.1", port=0, log_level="error", ws="none", loop="asyncio")
     )
@@ -177,6 +182,7 @@ def opened_house(at_end: Callable[[Callable[[], None]], None]) -> House:
         hostile_decision=str(one.id),
         employee_decision=str(made[0].id),
         newer_decision=str(made[1].id),
+        draft=draft.id,
     )
 
 

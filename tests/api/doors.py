@@ -46,6 +46,7 @@ class Doors:
     delegation: str
     change: str
     erasure: str
+    draft: str
     narrowed: dict[Role, str]
     asked: tuple[str, ...] = ()
 
@@ -95,6 +96,7 @@ def open_doors(house: House) -> Doors:
     submission = house.submitted(name="gas-peak", seed=3).id
     owner = service.people.person(service.people.add("owner", Role.ML_ENGINEER).user)
     job = ask_for_submission(service, b"no zip", "somebody's own.zip", by=owner).id
+    draft = service.drafts.begin(by=owner, fields={"model.name": "somebody's own"}).id
     worker = people[Role.EMPLOYEE, "here"]
     appeal = service.appeals.ask(decisions[0].id, Asks.EXPLANATION, by=worker, reason="I was not on site").id
     service.compliance.take_snapshot(by=OFFICER)
@@ -112,7 +114,7 @@ def open_doors(house: House) -> Doors:
     other = Scope(models=("another-model",))
     narrowed = {role: service.people.new_token(people[role, "everywhere"].name, scope=other) for role in Role}
     client = TestClient(create_app(service), raise_server_exceptions=False)
-    ids = (decisions[0].id, submission, job, appeal, revision, delegation, lower, erasure)
+    ids = (decisions[0].id, submission, job, appeal, revision, delegation, lower, erasure, draft)
     return Doors(house, client, tokens, people, *ids, narrowed)
 
 

@@ -12,10 +12,11 @@ from api.console import pages
 from api.console.desk_decisions import FLAGS
 from api.console.desk_submissions import CHOICES
 from api.console.pages import DESKS
+from api.console.submission_form import FEATURE, SOURCE, TRACK
 from api.console.wording import catalogue, knows, name_of, say
 from governance.approvals import Verdict
 from governance.stages import Stage
-from policies.declaration import Protective
+from policies.declaration import RECORD_FIELDS, Flavour, Protective, Protocol, Task
 from policies.feature_caps import OnExceed
 from policies.roles import Role
 from reports import wording
@@ -80,6 +81,15 @@ class TestCatalogues:
             *((f"verdict.{part}", CHOICES) for part in ("{}", "{}_means", "{}_does", "confirm_{}", "give_{}")),
             *((f"models.{part}", ("suspend", "resume")) for part in ("{}", "{}_does")),
             ("done.{}", DONE),
+            ("draft.{}", ("model", "use", "data", "features", "impact", "record")),
+            ("draft.flavour_{}", list(Flavour)),
+            ("draft.task_{}", list(Task)),
+            ("draft.side_{}", list(Protective)),
+            ("draft.protocol_{}", list(Protocol)),
+            ("draft.r_{}", RECORD_FIELDS),
+            ("draft.c_{}", FEATURE),
+            ("draft.s_{}", SOURCE),
+            ("draft.t_{}", TRACK),
             ("help.{}", RATES),
         ],
     )

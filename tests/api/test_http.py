@@ -99,7 +99,7 @@ class TestSubmissions:
             assert made.status_code == 201, made.text
 
     def test_without_a_zip_are_told_how_to_send_one(self, doors: Doors) -> None:
-        for how in ({"json": {"uri": "models:/x/1"}}, {"data": {"file": "text"}}, {}):
+        for how in ({"content": b"x", "headers": {"Content-Type": "text/csv"}}, {"data": {"file": "text"}}, {}):
             answer = doors.ask("post", "/v1/submissions", Role.ML_ENGINEER, **how)
             assert answer.status_code == 422
             assert "send the zipped submission directory" in answer.json()["detail"]

@@ -58,6 +58,11 @@ PAGES: dict[tuple[str, str], Page] = {
     ("post", "/decisions/{decision}/reviews"): Page(frozenset({Role.DSO, Role.REVIEWER}), "decision", NO_REASON),
     ("get", "/jobs/{job}"): Page(frozenset(Role), "job", own=True),
     ("post", "/jobs/{job}/cancel"): Page(frozenset(Role), "job", own=True),
+    ("post", "/drafts"): Page(ENGINEERS),
+    ("get", "/drafts/{draft}"): Page(ENGINEERS, "draft", own=True),
+    ("post", "/drafts/{draft}"): Page(ENGINEERS, "draft", {"act": "hand_in"}, own=True),
+    ("post", "/drafts/{draft}/discard"): Page(ENGINEERS, "draft", own=True),
+    ("get", "/drafts/{draft}/submission.toml"): Page(ENGINEERS, "draft", own=True),
     ("get", "/inbox"): Page(REVIEWERS),
     ("get", "/requests"): Page(READS_OWN),
     ("get", "/requests/{asked}"): Page(READS_OWN, "asked"),
@@ -94,6 +99,7 @@ PAGES: dict[tuple[str, str], Page] = {
 def open_page(doors: Doors, method: str, path: str, page: Page, role: Role | None, scope: str, absent: bool) -> Any:
     """Open a page about what is there, or about what is not, with the browser of somebody."""
     there = {"decision": doors.decision, "submission": doors.submission, "job": doors.job, "name": "gas-leak"}
+    there |= {"draft": doors.draft}
     there |= {"user": "service-here", "asked": doors.appeal}
     if absent and page.about is not None:
         there[page.about] = {"name": "gas-leek", "user": "nobody-here"}.get(page.about, ABSENT)

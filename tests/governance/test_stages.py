@@ -16,8 +16,12 @@ class TestMoves:
     def test_vetoed_is_final(self) -> None:
         assert MOVES[Stage.VETOED] == frozenset()
 
-    def test_a_veto_can_follow_everything_else(self) -> None:
-        assert all(Stage.VETOED in MOVES[stage] for stage in Stage if stage is not Stage.VETOED)
+    def test_a_veto_can_follow_everything_else_that_was_handed_in(self) -> None:
+        assert all(Stage.VETOED in MOVES[stage] for stage in Stage if stage not in (Stage.VETOED, Stage.DRAFT))
+
+    def test_a_draft_can_only_be_handed_in_and_nothing_becomes_one_again(self) -> None:
+        assert MOVES[Stage.DRAFT] == frozenset({Stage.SUBMITTED})
+        assert not any(Stage.DRAFT in MOVES[stage] for stage in Stage)
 
     def test_only_what_was_examined_or_suspended_becomes_approved(self) -> None:
         assert {stage for stage in Stage if Stage.APPROVED in MOVES[stage]} == {Stage.EXAMINED, Stage.SUSPENDED}

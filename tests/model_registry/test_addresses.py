@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from model_registry.addresses import ModelAddress, RunAddress, read_address
+from model_registry.addresses import (
+    FileAddress,
+    ModelAddress,
+    RunAddress,
+    read_address,
+    read_any_address,
+    read_file_address,
+)
 from policies.errors import Malformed
 
 
@@ -40,6 +47,7 @@ class TestReadAddress:
             "runs:/0123abc/../other",
             "runs:/../x/y",
             "runs:/a/b\\c",
+            "runs:/a/%2e%2e/b",
             "s3://bucket/model",
             "file:///etc/passwd",
             "MODELS:/a/1",
@@ -51,3 +59,48 @@ class TestReadAddress:
         assert refusal.value.says.en == (
             f"{text!r} is no artifact address; expected models:/name/3, models:/name@alias or runs:/id/path"
         )
+
+
+class TestReadFileAddress:
+    """Files beside models, never leading out of where they are looked for."""
+
+    @pytest.mark.parametrize(
+        ("text", "address"),
+        [
+            ("runs:/0123abc/a/b.csv", RunAddress(run="0123abc", path="a/b.csv")),
+            (
+                "models:/gas-leak/3/rows.csv",
+                FileAddress(model=ModelAddress(name="gas-leak", version="3", alias=None), path="rows.csv"),
+            ),
+            (
+                "models:/gas-leak@champion/a/b.csv",
+                FileAddress(model=ModelAddress(name="gas-leak", version=None, alias="champion"), path="a/b.csv"),
+            ),
+        ],
+    )
+    def test_read(self, text: str, address: FileAddress | RunAddress) -> None:
+        assert read_file_address(text) == read_any_address(text) == address
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "rows.csv",
+            "models:/gas-leak/3",
+            "models:/gas-leak/3/",
+            "models:/gas-leak/3/../4/rows.csv",
+            "models:/gas-leak/3/%2e%2e/rows.csv",
+            "models:/gas-leak/Production/rows.csv",
+            "models://host/gas-leak/3/rows.csv",
+            "runs:/a/%2e%2e/b.csv",
+            "runs:/a/b.csv?x=1",
+            "runs:/a/b\ncsv",
+            "runs://host/a/b.csv",
+            "http://127.0.0.1/rows.csv",
+            "file:///etc/passwd",
+            f"runs:/a/{'x' * 501}",
+        ],
+    )
+    def test_no_address(self, text: str) -> None:
+        with pytest.raises(Malformed, match="is no address of a file; expected runs:/id/path"):
+            read_file_address(text)

@@ -19,11 +19,13 @@ import xgboost as xgb
 from mlflow import MlflowClient
 from mlflow.models import Model
 
+from model_registry.addresses import NothingThere
 from model_registry.digests import artifact_digest
 from model_registry.inputs import inputs_of
 from model_registry.keeping import NotKept
 from model_registry.limits import Limits
 from model_registry.loading import load_predictor
+from model_registry.mlflow_artifacts import OthersArtifacts
 from model_registry.mlflow_store import MlflowStore, embedded_store
 from model_registry.submission import Submission, read_submission
 from model_registry.version import ArtifactAltered, VersionNotFound
@@ -293,6 +295,82 @@ class TestResolve:
         mlflow_store.resolve("models:/theirs/1", tmp_path / "a")
         mlflow_store.resolve(f"runs:/{theirs}/model", tmp_path / "b")
         assert list(here.iterdir()) == []
+
+
+class TestFiles:
+    """Data files of other teams, beside their models."""
+
+    @pytest.mark.parametrize(
+        "address",
+        [
+            "models:/theirs/1/data/rows.csv",
+            "models:/theirs@champion/data/rows.csv",
+            "runs:/{run}/data/rows.csv",
+            "models:/theirs/1/inside.csv",
+            "models:/theirs/1/model/inside.csv",
+        ],
+    )
+    def test_of_the_run_or_in_the_model(
+        self, mlflow_store: MlflowStore, theirs: str, tmp_path: Path, address: str
+    ) -> None:
+        logged(mlflow_store, theirs, "data", "rows.csv", tmp_path)
+        logged(mlflow_store, theirs, "model", "inside.csv", tmp_path)
+        found = mlflow_store.resolve(address.format(run=theirs), tmp_path / "out")
+        assert found.read_text() == "a,b\n1,2\n"
+
+    @pytest.mark.parametrize("address", ["models:/theirs/1/absent.csv", "models:/theirs/2/x.csv", "runs:/{run}/x.csv"])
+    def test_absent(self, mlflow_store: MlflowStore, theirs: str, tmp_path: Path, address: str) -> None:
+        with pytest.raises(NothingThere, match="there is nothing at"):
+            mlflow_store.resolve(address.format(run=theirs), tmp_path / "out")
+
+    def test_larger_than_the_limit_is_not_fetched(self, mlflow_store: MlflowStore, theirs: str, tmp_path: Path) -> None:
+        logged(mlflow_store, theirs, "data", "rows.csv", tmp_path)
+        small = MlflowStore(
+            mlflow_store.tracking_uri, mlflow_store.registry_uri, tmp_path / "c", limits=Limits(artifact_bytes=5)
+        )
+        with pytest.raises(Malformed, match="has 8 bytes; at most 5 are accepted"):
+            small.resolve(f"runs:/{theirs}/data/rows.csv", tmp_path / "out")
+        assert list((tmp_path / "out").iterdir()) == []
+
+    @pytest.mark.parametrize("path", ["model/MLmodel", "documents/a.txt"])
+    def test_what_this_house_keeps_is_not_data(self, mlflow_store: MlflowStore, tmp_path: Path, path: str) -> None:
+        keep(mlflow_store, a_submission(tmp_path / "in"))
+        run = mlflow_store.client.get_model_version("gas-leak", "1").run_id
+        for address in (f"models:/gas-leak/1/{path}", f"runs:/{run}/{path}"):
+            with pytest.raises(NothingThere):
+                mlflow_store.resolve(address, tmp_path / "out")
+
+    @pytest.mark.parametrize(
+        "source",
+        [
+            "http://127.0.0.1:9/latest/meta-data",
+            "https://example.org/model",
+            "ftp://10.0.0.1/x",
+            "mlflow-artifacts://other/x",
+        ],
+    )
+    def test_a_version_cannot_lead_to_another_host(
+        self, mlflow_store: MlflowStore, tmp_path: Path, source: str
+    ) -> None:
+        mlflow_store.client.create_registered_model("lure")
+        mlflow_store.client.create_model_version("lure", source)
+        for address in ("models:/lure/1", "models:/lure/1/rows.csv"):
+            with pytest.raises(Malformed, match="nothing is fetched from there"):
+                mlflow_store.resolve(address, tmp_path / "out")
+
+    def test_a_distant_registry_cannot_name_files_of_this_machine(self, tmp_path: Path) -> None:
+        others = OthersArtifacts(
+            MlflowClient("http://127.0.0.1:9"), "http://127.0.0.1:9", "http://127.0.0.1:9", Limits()
+        )
+        for place in ("/etc", "file:///etc"):
+            with pytest.raises(Malformed, match="nothing is fetched from there"):
+                others._fetch("models:/lure/1", place, "passwd", tmp_path / "out")
+
+
+def logged(store: MlflowStore, run: str, folder: str, name: str, tmp_path: Path) -> None:
+    """Log a small table beside a model."""
+    (tmp_path / name).write_text("a,b\n1,2\n")
+    store.client.log_artifact(run, str(tmp_path / name), folder)
 
 
 class TestAway:

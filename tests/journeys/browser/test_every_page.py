@@ -91,6 +91,7 @@ def pages_of(house: House) -> dict[str, tuple[str, ...]]:
         "zhao": ("/inbox", "/requests", f"/decisions/{house.quiet}"),
         "worker": ("/requests", "/decisions", f"/decisions/{house.employee_decision}"),
         "lin": ("/submissions", "/submissions/new"),
+        "drafter": ("/submissions", "/submissions/new", f"/drafts/{house.draft}"),
         "admin": ("/people", "/health"),
     }
 

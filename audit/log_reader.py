@@ -141,6 +141,14 @@ class Wanted:
             values += self.models
         return clauses, values
 
+    def table(self, dialect: str) -> str:
+        """Return the entries as `e`, and the index by which SQLite, which keeps no statistics, finds few."""
+        if dialect != "sqlite" or self.subject is not None:
+            return "log_entries e"
+        if self.kind not in (None, "decision"):
+            return "log_entries e INDEXED BY log_entries_by_kind"
+        return "log_entries e INDEXED BY log_entries_flagged" if self.asks_for_flags else "log_entries e"
+
     @property
     def asks_for_flags(self) -> bool:
         """Whether only entries with a flag can be meant."""
@@ -206,7 +214,7 @@ class LogReader:
         limit = max(1, min(limit, LARGEST_PAGE))
         where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
         rows = self._database.rows(
-            f"SELECT {_COLUMNS} FROM {self._table(wanted)} {_JOINED} {where}"
+            f"SELECT {_COLUMNS} FROM {wanted.table(self._database.dialect)} {_JOINED} {where}"
             f" ORDER BY e.time DESC, e.number DESC LIMIT {limit + 1}",
             *values,
         )
@@ -239,16 +247,7 @@ class LogReader:
         )
 
     def _read_one_by_one(self, wanted: Wanted) -> Sums:
-        return Question(*wanted.where()).plain(self._database.rows, self._table(wanted))
-
-    def _table(self, wanted: Wanted) -> str:
-        """Return the entries, and by which index to read them where SQLite, without statistics, would guess wrong."""
-        few = wanted.asks_for_flags and wanted.subject is None and wanted.kind in (None, "decision")
-        return (
-            "log_entries e INDEXED BY log_entries_flagged"
-            if few and self._database.dialect == "sqlite"
-            else "log_entries e"
-        )
+        return Question(*wanted.where()).plain(self._database.rows, wanted.table(self._database.dialect))
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:

@@ -113,7 +113,7 @@ def wipe(database: Database) -> None:
     """
     if database.dialect == "postgresql":
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM log_entries, log_payloads, log_payload_keys")
+            connection.exec_driver_sql("VACUUM log_entries, log_payloads, log_payload_keys, log_counts")
         return
     raw = database.engine.raw_connection()
     try:

@@ -99,6 +99,7 @@ Index(
 Index(
     "log_entries_flagged",
     entries.c.time,
+    entries.c.flags,
     sqlite_where=text("flags <> ''"),
     postgresql_where=text("flags <> ''"),
 )

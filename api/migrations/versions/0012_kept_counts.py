@@ -37,5 +37,5 @@ def upgrade() -> None:
     )
     carries_one = sa.text("flags <> ''")
     op.create_index(
-        "log_entries_flagged", "log_entries", ["time"], sqlite_where=carries_one, postgresql_where=carries_one
+        "log_entries_flagged", "log_entries", ["time", "flags"], sqlite_where=carries_one, postgresql_where=carries_one
     )

@@ -34,6 +34,8 @@ from api.wiring import Service, open_service
 from audit.entries import Draft, Entry
 from audit.kept_counts import bring_up_to_date
 from audit.log_reader import LogReader
+from governance.reviews import TRACKS
+from governance.statements import statement_about
 from policies.roles import Role
 
 BATCH = 10_000
@@ -66,8 +68,12 @@ def fill(service: Service, sample: Entry, decisions: int) -> None:
             )
         receipts = service.log.append(drafts)
         reviewed = [
-            Draft(
-                kind="review", payload=b"{}", about=receipt.id, model=sample.model, version=sample.version, verdict=True
+            statement_about(
+                service.log.entry(receipt.id),
+                "review",
+                by=f"reviewer-{draws.randrange(9)}",
+                body={"seconds": draws.uniform(5, 300), "labels": dict.fromkeys(TRACKS, "safe")},
+                verdict=True,
             )
             for receipt in receipts[::1000]
         ]
@@ -80,7 +86,14 @@ def pages(service: Service, sample: Entry) -> dict[str, tuple[str, ...]]:
     return {
         "": ("/reports", f"/reports/{sample.model}/{sample.version}", "/rules", "/log"),
         "mei": ("/queue", "/submissions", f"/submissions/{submission}", "/models", f"/models/{sample.model}/versions"),
-        "regulator": ("/decisions", "/decisions?verdict=alarm", f"/decisions/{sample.id}", "/requests", "/keeping"),
+        "regulator": (
+            "/decisions",
+            "/decisions?verdict=alarm",
+            "/decisions?flag=review_required",
+            f"/decisions/{sample.id}",
+            "/requests",
+            "/keeping",
+        ),
         "zhao": ("/inbox", f"/decisions/{sample.id}"),
         "lin": ("/submissions/new",),
         "admin": ("/people", "/health"),

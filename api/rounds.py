@@ -15,6 +15,7 @@ from audit.entries import Draft
 from audit.environment import EnvironmentWatch
 from audit.expiry import expire
 from audit.findings import LogTampered
+from audit.kept_counts import bring_up_to_date, differences, start_over
 from audit.timestamps import TimeStampRefused
 from governance.late_explanations import explain_pending
 from policies.errors import Sentence, Unavailable
@@ -24,6 +25,9 @@ logger = logging.getLogger("mingjing.rounds")
 LOOK_EVERY = 60.0
 HOUR = 3600.0
 DAY = 24 * HOUR
+
+FAULTS_TOLD = 20
+"""Differences of one kind that an incident names at most."""
 
 
 class Rounds:
@@ -65,6 +69,7 @@ class Rounds:
         if not self._keeper:
             return
         self._keep_worker()
+        bring_up_to_date(self._service.log.database)
         self._watch.look()
         self._raise_alarm()
         self._service.intake.finish_unfinished()
@@ -74,6 +79,7 @@ class Rounds:
         if self._monotonic() - self._daily >= DAY:
             self._daily = self._monotonic()
             self._recheck()
+            self._compare_sums()
             self._service.people.forget_expired()
             self._service.outside.forget_old()
             self._service.repeats.expire()
@@ -130,6 +136,13 @@ class Rounds:
         found = self._service.log.recheck()
         if found.faults:
             self._incident({"what": "recheck", "faults": [fault.as_json() for fault in found.faults]})
+
+    def _compare_sums(self) -> None:
+        """Say so when kept sums are not what the entries give, and have them made anew."""
+        if found := differences(self._service.log.database):
+            self._incident({"what": "kept sums", "faults": [fault.as_json() for fault in found[:FAULTS_TOLD]]})
+            start_over(self._service.log.database)
+            bring_up_to_date(self._service.log.database)
 
     def _run(self) -> None:
         while not self._stop.is_set():

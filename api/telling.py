@@ -260,9 +260,9 @@ class Telling:
             return self.log.tally(Wanted(model=record.model, version=record.version, kind=kind, **narrowed)).count
 
         decided = self.log.tally(Wanted(model=record.model, version=record.version, kind="decision"))
-        if not decided.count:
+        newest = decided.newest
+        if newest is None:
             return None
-        newest = self.log.search(model=record.model, version=record.version, kind="decision", limit=1).entries[0].time
         reviewed, overridden = of("review"), of("override")
         until = max(newest, record.submitted_at, self.clock()) + timedelta(microseconds=1)
         asked = self.appeals.statistics(record.submitted_at, until, model=record.model, version=record.version)

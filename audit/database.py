@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -31,6 +31,9 @@ COPIED = 50
 
 LONGEST_WAL = 8000
 """Pages of SQLite's write-ahead file beyond which a writer moves them into the database itself."""
+
+Rows = Callable[..., list[tuple[Any, ...]]]
+"""Reads with one statement, written with `?`, and its values."""
 
 _WRITES = "mingjing_writes"
 _PRAGMAS = (
@@ -101,17 +104,31 @@ class Database:
         DatabaseAway
             When the database does not answer.
         """
-        spoken = statement if self.dialect == "sqlite" else _with_percent(statement)
+        with self._reaching(statement, values), self.engine.connect() as connection:
+            return _fetched(connection, self._spoken(statement), values)
+
+    @contextmanager
+    def one_state(self) -> Iterator[Rows]:
+        """Return what reads like `rows`, but whose statements all see the database at one and the same moment."""
+        with self._reaching("BEGIN", ()), self.engine.connect() as connection:
+            if self.dialect == "postgresql":
+                connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            with connection.begin():
+                yield lambda statement, *values: _fetched(connection, self._spoken(statement), values)
+
+    def _spoken(self, statement: str) -> str:
+        return statement if self.dialect == "sqlite" else _with_percent(statement)
+
+    @contextmanager
+    def _reaching(self, statement: str, values: tuple[object, ...]) -> Iterator[None]:
+        """Say what went wrong with a statement in the words of this house."""
         dbapi: Any = self.engine.dialect.loaded_dbapi
         try:
-            with self.engine.connect() as connection:
-                cursor = connection.connection.cursor()  # rows come as they are: a recheck reads millions
-                cursor.execute(spoken, values)
-                return list(cursor.fetchall())
+            yield
         except (OperationalError, dbapi.OperationalError) as wrong:
             raise DatabaseAway(str(getattr(wrong, "orig", wrong))) from wrong
         except dbapi.Error as wrong:
-            raise DatabaseError(spoken, values, wrong) from wrong
+            raise DatabaseError(self._spoken(statement), values, wrong) from wrong
 
     def settle(self) -> None:
         """Move what SQLite's write-ahead file holds into the database, beside readers and writers: none waits.
@@ -268,6 +285,12 @@ def breaks_the_log(wrong: Exception) -> bool:
     """
     code = getattr(wrong, "sqlite_errorcode", None)
     return code is not None and code & 0xFF in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+
+
+def _fetched(connection: Connection, spoken: str, values: tuple[object, ...]) -> list[tuple[Any, ...]]:
+    cursor = connection.connection.cursor()  # rows come as they are: a recheck reads millions
+    cursor.execute(spoken, values)
+    return list(cursor.fetchall())
 
 
 @lru_cache(maxsize=256)

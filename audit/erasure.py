@@ -11,6 +11,7 @@ from itertools import pairwise
 
 from audit.database import Database, Writer
 from audit.entries import Draft, Receipt, microseconds_of
+from audit.kept_counts import Corrections
 from audit.log_writer import Batch
 from audit.payload_keys import Wrapping
 from audit.trace_log import TraceLog
@@ -112,7 +113,7 @@ def wipe(database: Database) -> None:
     """
     if database.dialect == "postgresql":
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.exec_driver_sql("VACUUM log_entries, log_payloads, log_payload_keys")
+            connection.exec_driver_sql("VACUUM log_entries, log_payloads, log_payload_keys, log_counts")
         return
     raw = database.engine.raw_connection()
     try:
@@ -130,7 +131,9 @@ class _Clearing:
     part: tuple[Going, ...]
 
     def __call__(self, writer: Writer) -> None:
+        kept = Corrections(writer)
         for first, last in ranges([one.index for one in self.part]):
+            kept.note(first, last)
             writer.rows("UPDATE log_payloads SET sealed = NULL WHERE entry BETWEEN ? AND ?", first, last)
             writer.rows(
                 "UPDATE log_entries SET subject = NULL, actor = NULL, score = NULL, verdict = NULL"
@@ -139,6 +142,7 @@ class _Clearing:
                 last,
             )
             writer.rows("DELETE FROM log_restrictions WHERE entry BETWEEN ? AND ?", first, last)
+        kept.make()
         for number in sorted({one.payload_key for one in self.part}):
             if not _still_needed(writer, number):
                 writer.rows(

@@ -17,6 +17,7 @@ from audit.entries import (
     microseconds_of,
     moment_of,
 )
+from audit.kept_counts import Question, Sums, summed
 from audit.seal import Context, HeaderForm
 from policies.errors import Malformed, NotFound, Sentence
 from policies.roles import Person
@@ -27,10 +28,11 @@ _COLUMNS = (
     "e.number, e.id, e.time, e.kind, c.source, e.counter, m.name, c.version, c.artifact, c.rulebook, c.site,"
     " e.about, e.flags, e.subject, e.actor, e.score, e.verdict, e.commitment, e.leaf, p.sealed IS NULL"
 )
-_ENTRIES = (
-    "FROM log_entries e JOIN log_contexts c ON c.number = e.context LEFT JOIN log_models m ON m.number = c.model"
+_JOINED = (
+    "JOIN log_contexts c ON c.number = e.context LEFT JOIN log_models m ON m.number = c.model"
     " LEFT JOIN log_payloads p ON p.entry = e.number"
 )
+_ENTRIES = f"FROM log_entries e {_JOINED}"
 
 _FLAGGED = "' ' || e.flags || ' ' LIKE ? ESCAPE '#'"
 
@@ -85,29 +87,49 @@ class Wanted:
 
     def where(self) -> tuple[list[str], list[object]]:
         """Return the conditions and their values."""
+        clauses, values = self._of_sums()
         asked: list[tuple[str, object]] = [
-            ("e.model = (SELECT number FROM log_models WHERE name = ?)", self.model),
-            ("c.version = ?", self.version),
-            ("e.kind = ?" if self.kind == "decision" else "e.kind <> 'decision' AND e.kind = ?", self.kind),
             ("e.time >= ?", None if self.since is None else microseconds_of(self.since)),
             ("e.time < ?", None if self.until is None else microseconds_of(self.until)),
-            (_FLAGGED, None if self.flag is None else f"% {_literal(self.flag)} %"),
-            ("c.site = ?", self.site),
             ("e.verdict = ?", self.verdict),
         ]
         given = [(clause, value) for clause, value in asked if value is not None]
-        clauses, values = [clause for clause, _ in given], [value for _, value in given]
+        clauses += [clause for clause, _ in given]
+        values += [value for _, value in given]
         if self.subject is not None:
             subjects = (self.subject,) if isinstance(self.subject, str) else self.subject
             clauses.append(f"e.subject IN ({', '.join('?' * len(subjects))})" if subjects else "1 = 0")
             values += subjects
-        if self.any_flag:
-            clauses.append(f"({' OR '.join([_FLAGGED] * len(self.any_flag))})")
-            values += [f"% {_literal(flag)} %" for flag in self.any_flag]
         if self.without:
             places = ", ".join("?" * len(self.without))
             clauses.append(f"NOT EXISTS (SELECT 1 FROM log_entries s WHERE s.about = e.id AND s.kind IN ({places}))")
             values += self.without
+        return clauses, values
+
+    def question(self) -> Question | None:
+        """Return the same question to the kept sums; None where they cannot tell."""
+        if self.subject is not None or self.verdict is not None or self.without:
+            return None
+        since = None if self.since is None else microseconds_of(self.since)
+        until = None if self.until is None else microseconds_of(self.until)
+        return Question(*self._of_sums(), since, until)
+
+    def _of_sums(self) -> tuple[list[str], list[object]]:
+        """Return the conditions on what entries are summed up by."""
+        asked: list[tuple[str, object]] = [
+            ("e.model = (SELECT number FROM log_models WHERE name = ?)", self.model),
+            ("c.version = ?", self.version),
+            ("e.kind = ?" if self.kind == "decision" else "e.kind <> 'decision' AND e.kind = ?", self.kind),
+            (_FLAGGED, None if self.flag is None else f"% {_literal(self.flag)} %"),
+            ("c.site = ?", self.site),
+        ]
+        given = [(clause, value) for clause, value in asked if value is not None]
+        clauses, values = [clause for clause, _ in given], [value for _, value in given]
+        if self.any_flag:
+            clauses.append(f"({' OR '.join([_FLAGGED] * len(self.any_flag))})")
+            values += [f"% {_literal(flag)} %" for flag in self.any_flag]
+        if self.asks_for_flags:
+            clauses.append("e.flags <> ''")  # the index of flagged entries serves whoever says so
         for group in self.places:
             # not LIKE: SQLite's takes capitals and small letters for the same
             below = [f"c.site = ? OR substr(c.site, 1, {len(place) + 1}) = ?" for place in group]
@@ -119,15 +141,29 @@ class Wanted:
             values += self.models
         return clauses, values
 
+    def table(self, dialect: str) -> str:
+        """Return the entries as `e`, and the index by which SQLite, which keeps no statistics, finds few."""
+        if dialect != "sqlite" or self.subject is not None:
+            return "log_entries e"
+        if self.kind not in (None, "decision"):
+            return "log_entries e INDEXED BY log_entries_by_kind"
+        return "log_entries e INDEXED BY log_entries_flagged" if self.asks_for_flags else "log_entries e"
+
+    @property
+    def asks_for_flags(self) -> bool:
+        """Whether only entries with a flag can be meant."""
+        return self.flag is not None or bool(self.any_flag)
+
 
 @dataclass(frozen=True)
 class Tally:
-    """How many entries, how many of them protective, and their mean score (None without scores)."""
+    """How many entries, how many of them protective, their mean score (None without scores) and the newest's time."""
 
     count: int
     protective: int
     scored: int
     mean_score: float | None
+    newest: datetime | None
 
 
 class LogReader:
@@ -178,7 +214,9 @@ class LogReader:
         limit = max(1, min(limit, LARGEST_PAGE))
         where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
         rows = self._database.rows(
-            f"SELECT {_COLUMNS} {_ENTRIES} {where} ORDER BY e.time DESC, e.number DESC LIMIT {limit + 1}", *values
+            f"SELECT {_COLUMNS} FROM {wanted.table(self._database.dialect)} {_JOINED} {where}"
+            f" ORDER BY e.time DESC, e.number DESC LIMIT {limit + 1}",
+            *values,
         )
         shown = tuple(map(entry_of, rows[:limit]))
         more = len(rows) > limit
@@ -197,16 +235,19 @@ class LogReader:
             )
 
     def tally(self, wanted: Wanted) -> Tally:
-        """Return counts and the mean score over all entries that are wanted, from the index alone where it can."""
-        clauses, values = wanted.where()
-        where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
-        shared = "JOIN log_contexts c ON c.number = e.context" if wanted.version or wanted.site or wanted.places else ""
-        row = self._database.rows(
-            "SELECT count(*), coalesce(sum(CASE WHEN e.verdict THEN 1 ELSE 0 END), 0), count(e.score), avg(e.score)"
-            f" FROM log_entries e {shared} {where}",
-            *values,
-        )[0]
-        return Tally(int(row[0]), int(row[1]), int(row[2]), None if row[3] is None else float(row[3]))
+        """Return counts and the mean score over all entries that are wanted, from kept sums where they can tell."""
+        asked = wanted.question()
+        sums = summed(self._database, asked) if asked is not None else self._read_one_by_one(wanted)
+        return Tally(
+            count=sums.entries,
+            protective=sums.protective,
+            scored=sums.scored,
+            mean_score=sums.score_sum / sums.scored if sums.scored else None,
+            newest=None if sums.newest is None else moment_of(sums.newest),
+        )
+
+    def _read_one_by_one(self, wanted: Wanted) -> Sums:
+        return Question(*wanted.where()).plain(self._database.rows, wanted.table(self._database.dialect))
 
 
 def entry_of(row: tuple[Any, ...]) -> Entry:

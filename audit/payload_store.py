@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from audit.database import Database
 from audit.payload_keys import KeyRing, PayloadUnreadable
+
+ASKED_AT_ONCE = 500
+"""Entries named in one statement."""
 
 
 @dataclass(frozen=True)
@@ -42,11 +45,28 @@ class PayloadStore:
             start,
             end,
         )
-        for entry, sealed, number, quarter, wrapped, wrapping in rows:
-            if sealed is None or entry not in ids:
-                yield entry, None
-                continue
-            if wrapped is None:
-                raise PayloadUnreadable(f"the key of entry {entry} is gone", f"条目 {entry} 的密钥已不存在")
-            salt, payload = self._keys.opened(number, quarter, bytes(wrapped), wrapping).open(ids[entry], bytes(sealed))
-            yield entry, Opened(salt, payload)
+        for entry, sealed, *key in rows:
+            yield entry, None if sealed is None or entry not in ids else self._open(entry, ids[entry], sealed, *key)
+
+    def in_use(self, ids: Mapping[int, bytes]) -> dict[int, bytes]:
+        """Return payloads by the places of their entries, without those that are erased or restricted."""
+        found: dict[int, bytes] = {}
+        places = sorted(ids)
+        for first in range(0, len(places), ASKED_AT_ONCE):
+            part = places[first : first + ASKED_AT_ONCE]
+            rows = self._database.rows(
+                "SELECT p.entry, p.sealed, k.number, k.quarter, k.wrapped, k.wrapping FROM log_payloads p"
+                " JOIN log_payload_keys k ON k.number = p.payload_key LEFT JOIN log_restrictions r ON r.entry = p.entry"
+                f" WHERE p.entry IN ({', '.join('?' * len(part))}) AND p.sealed IS NOT NULL AND r.entry IS NULL",
+                *part,
+            )
+            found.update({entry: self._open(entry, ids[entry], *rest).payload for entry, *rest in rows})
+        return found
+
+    def _open(
+        self, entry: int, id: bytes, sealed: bytes, number: int, quarter: str, wrapped: bytes | None, wrapping: str
+    ) -> Opened:
+        if wrapped is None:
+            raise PayloadUnreadable(f"the key of entry {entry} is gone", f"条目 {entry} 的密钥已不存在")
+        salt, payload = self._keys.opened(number, quarter, bytes(wrapped), wrapping).open(id, bytes(sealed))
+        return Opened(salt, payload)

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    PrimaryKeyConstraint,
     Table,
     Text,
     text,
@@ -96,10 +97,43 @@ Index(
     postgresql_where=text("kind <> 'decision'"),
 )
 Index(
+    "log_entries_flagged",
+    entries.c.time,
+    entries.c.flags,
+    sqlite_where=text("flags <> ''"),
+    postgresql_where=text("flags <> ''"),
+)
+Index(
     "log_entries_about",
     entries.c.about,
     sqlite_where=entries.c.about.is_not(None),
     postgresql_where=entries.c.about.is_not(None),
+)
+
+counts = Table(
+    "log_counts",
+    metadata,
+    Column("day", BigInteger, nullable=False),
+    Column("context", _number, ForeignKey("log_contexts.number"), nullable=False),
+    Column("kind", Text, nullable=False),
+    Column("flags", Text, nullable=False),
+    Column("model", _number),
+    Column("entries", BigInteger, nullable=False),
+    Column("protective", BigInteger, nullable=False),
+    Column("scored", BigInteger, nullable=False),
+    Column("score_sum", Float(53), nullable=False),
+    Column("newest", BigInteger, nullable=False),
+    PrimaryKeyConstraint("day", "context", "kind", "flags", name="log_counts_key"),
+    sqlite_with_rowid=False,
+)
+"""Sums over the entries before `log_counts_state.upto`; no evidence: `audit.kept_counts` can make them anew."""
+
+counts_state = Table(
+    "log_counts_state",
+    metadata,
+    Column("number", _number, primary_key=True, autoincrement=False),
+    Column("upto", BigInteger, nullable=False),
+    Column("erasures", BigInteger, nullable=False),
 )
 
 payload_keys = Table(

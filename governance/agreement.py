@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from itertools import chain
 from statistics import median
 from typing import Any
 
 from audit.checks.intervals import wilson
-from audit.entries import Entry
 from audit.log_reader import Wanted
 from audit.trace_log import TraceLog
+from audit.words import Word, sealed_in, words
 from governance.review_queue import ASKS_FOR_A_PERSON
 from governance.reviews import SAID, TRACKS
-from governance.statements import words_of
+from governance.statements import read_statement
 from policies.errors import Sentence
 from policies.roles import Action, Person, require
 from policies.terms import ReviewRules
@@ -81,40 +82,55 @@ def agreement(
     counted; their labels are not.
     """
     scope = Wanted(kind="decision", model=model, site=site, since=since, until=until).seen_by(seen_by)
-    asked = replace(scope, any_flag=ASKS_FOR_A_PERSON)
-    open_still = replace(asked, without=SAID)
-    last = _last_words(log, since, until, model, site, seen_by)
-    confirmed = [pair for pair in last if pair[1].kind == "review"]
-    overridden = [decision for decision, word in last if word.kind == "override"]
-    labels = [labels for _, word in last if len(labels := _labels(log, word)) == len(TRACKS)]
-    hours = [(word.time - decision.time).total_seconds() / 3600 for decision, word in last]
-    estimate = wilson(len(confirmed), len(last)) if last else None
-    return Agreement(
-        model=model,
-        since=since,
-        until=until,
-        decisions=log.tally(scope).count,
-        asked_for=log.tally(asked).count,
-        unanswered=log.tally(open_still).count,
-        reviewed=len(last),
-        confirmed=len(confirmed),
-        overridden=len(overridden),
-        alarms_overridden=sum(1 for decision in overridden if decision.verdict),
-        clears_overridden=sum(1 for decision in overridden if decision.verdict is False),
-        agreed=len(confirmed) / len(last) if last else None,
-        interval=estimate.interval if estimate is not None else None,
-        median_hours=median(hours) if hours else None,
-        labelled=len(labels),
-        labels_differ=sum(1 for found in labels if len(set(found)) > 1),
-    )
+    last = _last_words(log, scope, since, until)
+    return _figures(log, scope, (since, until), last, _said(log, last))
 
 
 def agreement_by_model(
     log: TraceLog, since: datetime, until: datetime, *, site: str | None = None, seen_by: Person | None = None
 ) -> tuple[Agreement, ...]:
     """Return the figures of every model about whose decisions somebody said something, by name."""
-    named = {decision.model for decision, _ in _last_words(log, since, until, None, site, seen_by) if decision.model}
-    return tuple(agreement(log, since, until, model=model, site=site, seen_by=seen_by) for model in sorted(named))
+    scope = Wanted(kind="decision", site=site, since=since, until=until).seen_by(seen_by)
+    last = _last_words(log, scope, since, until)
+    said = _said(log, last)
+    named = sorted({word.model for word in last if word.model is not None})
+    return tuple(
+        _figures(log, replace(scope, model=name), (since, until), [word for word in last if word.model == name], said)
+        for name in named
+    )
+
+
+def _figures(
+    log: TraceLog,
+    scope: Wanted,
+    span: tuple[datetime, datetime],
+    last: Sequence[Word],
+    said: Mapping[int, Mapping[str, Any]],
+) -> Agreement:
+    """Return the figures about the decisions of a scope, with the last word about each that was judged."""
+    asked = replace(scope, any_flag=ASKS_FOR_A_PERSON)
+    confirmed = sum(1 for word in last if word.kind == "review")
+    overridden = [word for word in last if word.kind == "override"]
+    labels = [labels for word in last if len(labels := _labels(said.get(word.index, {}))) == len(TRACKS)]
+    estimate = wilson(confirmed, len(last)) if last else None
+    return Agreement(
+        model=scope.model,
+        since=span[0],
+        until=span[1],
+        decisions=log.tally(scope).count,
+        asked_for=log.tally(asked).count,
+        unanswered=log.tally(replace(asked, without=SAID)).count,
+        reviewed=len(last),
+        confirmed=confirmed,
+        overridden=len(overridden),
+        alarms_overridden=sum(1 for word in overridden if word.verdict),
+        clears_overridden=sum(1 for word in overridden if word.verdict is False),
+        agreed=confirmed / len(last) if last else None,
+        interval=estimate.interval if estimate is not None else None,
+        median_hours=median((word.time - word.decided).total_seconds() / 3600 for word in last) if last else None,
+        labelled=len(labels),
+        labels_differ=sum(1 for found in labels if len(set(found)) > 1),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,22 +188,18 @@ def over_reliance(log: TraceLog, rules: ReviewRules, since: datetime, until: dat
     NotAllowed
     """
     require(by, Action.OVERSEE_REVIEWS)
-    words = [
-        word
-        for kind in SAID
-        for word in log.each(Wanted(kind=kind, since=since, until=until).seen_by(by))
-        if word.actor is not None
-    ]
-    total, overrides = Counter(word.actor for word in words), Counter(w.actor for w in words if w.kind == "override")
+    scope = Wanted(since=since, until=until).seen_by(by)
+    said = [word for word in _words(log, scope) if word.actor is not None]
+    total, overrides = Counter(word.actor for word in said), Counter(w.actor for w in said if w.kind == "override")
     if len(total) < rules.least_reviewers:
         return OverReliance(reviewers=len(total), least_reviewers=rules.least_reviewers)
     enough = [name for name, reviews in total.items() if reviews >= rules.least_reviews]
-    seconds = [float(found) for word in words if (found := words_of(log, word).get("seconds")) is not None]
+    seconds = [float(found) for one in _said(log, said).values() if (found := one.get("seconds")) is not None]
     return OverReliance(
         reviewers=len(total),
         least_reviewers=rules.least_reviewers,
-        reviews=len(words),
-        confirmed_share=1 - overrides.total() / len(words),
+        reviews=len(said),
+        confirmed_share=1 - overrides.total() / len(said),
         with_enough_reviews=len(enough),
         always_confirming=sum(1 for name in enough if not overrides[name]),
         timed=len(seconds),
@@ -196,20 +208,23 @@ def over_reliance(log: TraceLog, rules: ReviewRules, since: datetime, until: dat
     )
 
 
-def _last_words(
-    log: TraceLog, since: datetime, until: datetime, model: str | None, site: str | None, seen_by: Person | None
-) -> list[tuple[Entry, Entry]]:
-    """Return each decision of the time that somebody judged, with the last word about it."""
-    last: dict[str, Entry] = {}
-    for kind in SAID:
-        for word in log.each(Wanted(kind=kind, model=model, site=site, since=since).seen_by(seen_by)):
-            known = last.get(word.about or "")
-            if word.about is not None and (known is None or word.index > known.index):
-                last[word.about] = word
-    decided = ((log.entry(decision), word) for decision, word in last.items())
-    return [(decision, word) for decision, word in decided if since <= decision.time < until]
+def _words(log: TraceLog, scope: Wanted) -> list[Word]:
+    """Return every judgement in a scope, by place in the log."""
+    said = (words(log.database, replace(scope, kind=kind)) for kind in SAID)
+    return sorted(chain.from_iterable(said), key=lambda word: word.index)
 
 
-def _labels(log: TraceLog, word: Entry) -> Sequence[str]:
-    labels = words_of(log, word).get("labels")
+def _last_words(log: TraceLog, scope: Wanted, since: datetime, until: datetime) -> list[Word]:
+    """Return the last word about each decision of a time that somebody judged, whenever it was said."""
+    last = {word.decision: word for word in _words(log, replace(scope, until=None))}
+    return [word for word in last.values() if since <= word.decided < until]
+
+
+def _said(log: TraceLog, last: Sequence[Word]) -> dict[int, dict[str, Any]]:
+    """Return what words say, by their place; nothing of those that are erased or only stored."""
+    return {index: read_statement(raw) for index, raw in sealed_in(log, last).items()}
+
+
+def _labels(said: Mapping[str, Any]) -> Sequence[str]:
+    labels = said.get("labels")
     return [str(labels[track]) for track in TRACKS if track in labels] if isinstance(labels, dict) else []

@@ -66,9 +66,8 @@ class LogCounts:
         """Return how many entries there are and the day of the newest."""
         key = (kind, flag, model)
         if key not in self._known:
-            newest = self._log.search(kind=kind, flag=flag, model=model, limit=1).entries
-            count = self._log.tally(Wanted(kind=kind, flag=flag, model=model)).count
-            self._known[key] = Counted(count=count, newest=newest[0].time.date() if newest else None)
+            found = self._log.tally(Wanted(kind=kind, flag=flag, model=model))
+            self._known[key] = Counted(count=found.count, newest=found.newest.date() if found.newest else None)
         return self._known[key]
 
 

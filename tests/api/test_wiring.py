@@ -11,7 +11,10 @@ import pytest
 from api.rounds import Rounds
 from api.settings import Settings
 from api.wiring import open_service
+from audit.entries import Draft
 from audit.findings import LogTampered
+from audit.kept_counts import LEAST
+from audit.log_reader import Wanted
 from policies.errors import Malformed, Unavailable
 from tests.governance.factories import SENSORS, House, rows
 
@@ -117,3 +120,17 @@ class TestRounds:
         said = [json.loads(log.payload(entry.id) or b"") for entry in log.search(kind="incident").entries]
         assert [one["what"] for one in said] == ["log tampered"]
         assert any("row does not give its leaf" in fault["en"] for fault in said[0]["faults"])
+
+    def test_keeps_the_sums_of_the_log_and_notices_who_changed_them(self, house: House) -> None:
+        log = house.service.log
+        log.append([Draft(kind="decision", payload=b"{}", model="gas-leak", verdict=True) for _ in range(LEAST)])
+        Rounds(house.service, house.clock.seconds).once()
+        assert log.database.rows("SELECT sum(entries) FROM log_counts WHERE kind = 'decision'") == [(LEAST,)]
+        with log.database.writing() as connection:
+            connection.exec_driver_sql("UPDATE log_counts SET entries = entries - 7 WHERE kind = 'decision'")
+        assert log.tally(Wanted(kind="decision")).count == LEAST - 7
+        Rounds(house.service, house.clock.seconds).once()
+        assert log.tally(Wanted(kind="decision")).count == LEAST
+        said = [json.loads(log.payload(entry.id) or b"") for entry in log.search(kind="incident").entries]
+        assert [one["what"] for one in said] == ["kept sums"]
+        assert f"{LEAST - 7}/{LEAST}" in said[0]["faults"][0]["en"]

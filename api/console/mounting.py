@@ -7,17 +7,22 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from api.console import (
+    desk_account,
     desk_decisions,
+    desk_delegations,
     desk_disclosures,
+    desk_drafts,
     desk_jobs,
     desk_keeping,
     desk_law,
     desk_models,
     desk_people,
+    desk_person,
     desk_reports,
     desk_reviews,
     desk_rules,
     desk_submissions,
+    desk_tiers,
     desk_versions,
     signing_in,
 )
@@ -26,17 +31,22 @@ from api.console.pages import STATIC
 DESKS = (
     signing_in,
     desk_submissions,
+    desk_tiers,
+    desk_delegations,
     desk_jobs,
     desk_versions,
     desk_models,
     desk_decisions,
     desk_reviews,
     desk_disclosures,
+    desk_drafts,
     desk_reports,
     desk_rules,
     desk_law,
     desk_keeping,
     desk_people,
+    desk_person,
+    desk_account,
 )
 """Where the pages of the console are, one file per desk."""
 

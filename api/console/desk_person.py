@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import Annotated, Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Request, Response
 
@@ -60,7 +61,7 @@ def revoke(request: Request, person: Visitor, form: Posted) -> Response:
             does=say(language, "token.end_does"),
             give=say(language, "token.end"),
             address="/people/tokens/revoke",
-            back="/people",
+            back=_address(name),
             fields={"name": name, "token": token},
             facts=[(say(language, "login.name"), name)],
             danger=True,
@@ -102,7 +103,7 @@ def reset_password(request: Request, person: Visitor, form: Posted) -> Response:
             does=say(language, "account.password_does"),
             give=say(language, "account.password_give"),
             address="/people/password",
-            back="/people",
+            back=_address(name),
             fields={"name": name},
         )
         return second_step(request, step)
@@ -111,6 +112,10 @@ def reset_password(request: Request, person: Visitor, form: Posted) -> Response:
     except Fault as fault:
         return _shown(request, person, known, 422, faults=fault.faults)
     return _shown(request, person, known, password=fresh)
+
+
+def _address(name: str) -> str:
+    return f"/people/account?{urlencode({'name': name})}"
 
 
 def _looked_after(request: Request, person: Person, name: str) -> Account:
@@ -169,7 +174,7 @@ def _change_step(request: Request, known: Account, given: dict[str, str]) -> Ste
         does=say(language, "account.change_does"),
         give=say(language, "account.change"),
         address="/people/change",
-        back="/people",
+        back=_address(known.person.name),
         fields={"name": known.person.name, **given},
         facts=[
             (titles[field], f"{words(field, before[field])} → {words(field, given[field])}")

@@ -414,3 +414,30 @@ class TestDrafts:
     def test_an_officer_of_one_site_speaks_for_no_other(self, desks: House) -> None:
         answer = Desk(desks, "here").get("/drafts")
         assert (answer.status_code, "speaks for all sites" in said(answer)) == (403, True)
+
+
+class TestRules:
+    def test_are_put_into_force_by_the_second_step_of_the_committee(self, desks: House) -> None:
+        running = desks.approved()
+        text = desks.service.rulebook.source.replace(b"grace_hours = 24", b"grace_hours = 12")
+        mei = desks.service.people.person("mei")
+        proposed = desks.service.rule_changes.propose(text, by=mei, reason=WHY)
+        before, committee = desks.service.rulebook.digest, Desk(desks, "committee")
+        address = f"/rules/{proposed.id}/adopt"
+        assert committee.send(address, reason="").status_code == 422
+        asked = committee.send(address, reason=WHY)
+        assert f"Put edition {proposed.book.version} into force?" in said(asked)
+        assert proposed.digest in said(asked)
+        assert desks.service.rulebook.digest == before
+        assert committee.bind(address, reason=WHY).status_code == 303
+        assert desks.service.rulebook.digest == proposed.digest
+        assert desks.service.book.get(running.id).stage is Stage.APPROVED
+
+
+class TestHolds:
+    def test_one_is_placed_on_a_pseudonym(self, desks: House, officer: Desk) -> None:
+        form = {"since": "2026-01-01", "until": "2026-02-01", "reason": WHY, "subject": f"p-1 {MARKUP}"}
+        assert officer.send("/keeping", **form).status_code == 303
+        page = officer.get("/keeping")
+        assert MARKUP not in page.text
+        assert f"p-1 {MARKUP}" in said(page)

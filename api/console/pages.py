@@ -57,7 +57,7 @@ DESKS: tuple[tuple[str, str, Action | None], ...] = (
     ("keeping", "/keeping", Action.HOLD),
     ("keeping", "/keeping", Action.MANAGE_PEOPLE),
     ("health", "/health", Action.MANAGE_PEOPLE),
-    ("drafts", "/drafts", Action.DISCLOSE),
+    ("quarters", "/quarters", Action.DISCLOSE),
     ("reports", "/reports", None),
     ("rules", "/rules", None),
     ("law", "/law", Action.READ_SUBMISSIONS),

@@ -340,7 +340,7 @@ class TestTiers:
 class TestDrafts:
     def test_is_counted_read_in_both_languages_released_and_corrected(self, desks: House, officer: Desk) -> None:
         desks.submitted()  # a log with nothing in it has nothing to count
-        page = f"/drafts/{LAST}"
+        page = f"/quarters/{LAST}"
         assert "There is no draft to read." in said(officer.get(page))
         assert officer.send(page).headers["location"] == f"{page}?done=prepared"
         assert "Release" in said(officer.get(page))
@@ -366,9 +366,9 @@ class TestDrafts:
 
     def test_another_draft_than_the_one_read_is_not_released(self, desks: House, officer: Desk) -> None:
         disclosed(desks)
-        stale = officer.send(f"/drafts/{LAST}/release", digest="0" * 64)
+        stale = officer.send(f"/quarters/{LAST}/release", digest="0" * 64)
         assert (stale.status_code, "no longer the one you looked at" in said(stale)) == (422, True)
-        late = officer.send(f"/drafts/{LAST}/release", digest="0" * 64, step="give")
+        late = officer.send(f"/quarters/{LAST}/release", digest="0" * 64, step="give")
         assert late.status_code == 422
         assert len(desks.service.disclosing.disclosures.numbers(LAST)) == 1
 
@@ -377,14 +377,14 @@ class TestDrafts:
     ) -> None:
         disclosed(desks)
         form = {"zh": "复查漏报", "indicator": "miss_rate", "target": "12.5", "owner": f"safety {MARKUP}"}
-        asked = officer.send("/drafts/2026Q1/measures", **form)
+        asked = officer.send("/quarters/2026Q1/measures", **form)
         assert "12.5%" in said(asked)
         assert len(desks.service.measures.of(LAST.following)) == 1
-        recorded = officer.bind("/drafts/2026Q1/measures", **form)
-        assert recorded.headers["location"] == "/drafts/2025Q4?done=measured"
+        recorded = officer.bind("/quarters/2026Q1/measures", **form)
+        assert recorded.headers["location"] == "/quarters/2025Q4?done=measured"
         newest = desks.service.measures.of(LAST.following)[-1]
         assert (newest.target, newest.says.en) == (0.125, "复查漏报")
-        page = officer.get(f"/drafts/{LAST}")
+        page = officer.get(f"/quarters/{LAST}")
         assert MARKUP not in page.text
         assert "1 measure came after the draft was counted" in said(page)
 
@@ -402,17 +402,17 @@ class TestDrafts:
         self, desks: House, officer: Desk, change: dict[str, str], sentence: str
     ) -> None:
         form = {"en": "look", "indicator": "miss_rate", "target": "10", "owner": "safety", **change}
-        answer = officer.send("/drafts/2026Q1/measures", **form)
+        answer = officer.send("/quarters/2026Q1/measures", **form)
         assert (answer.status_code, sentence in said(answer)) == (422, True)
         assert desks.service.measures.of(LAST.following) == ()
 
     def test_a_quarter_that_runs_is_not_counted(self, officer: Desk) -> None:
-        assert "The quarter is not over" in said(officer.get("/drafts/2026Q1"))
-        assert officer.send("/drafts/2026Q1").status_code == 422
-        assert officer.get("/drafts/soon").status_code == 422
+        assert "The quarter is not over" in said(officer.get("/quarters/2026Q1"))
+        assert officer.send("/quarters/2026Q1").status_code == 422
+        assert officer.get("/quarters/soon").status_code == 422
 
     def test_an_officer_of_one_site_speaks_for_no_other(self, desks: House) -> None:
-        answer = Desk(desks, "here").get("/drafts")
+        answer = Desk(desks, "here").get("/quarters")
         assert (answer.status_code, "speaks for all sites" in said(answer)) == (403, True)
 
 

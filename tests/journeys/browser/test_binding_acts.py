@@ -131,7 +131,7 @@ class TestQuarterlyReport:
         quarter = quarter_of(house.service.clock()).before
         page = desk.sign_in("mei")
         page.click("nav >> text=Quarterly drafts")
-        page.locator(f"a[href='/drafts/{quarter}']").click()
+        page.locator(f"a[href='/quarters/{quarter}']").click()
         page.click("button:has-text('Count')")
         expect(page.locator("[role=status]")).to_contain_text("Nothing is published")
         page.click("text=Record a measure")

@@ -9,8 +9,8 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from api.console.confirming import Step, second_step, was_confirmed
 from api.console.desk_disclosures import figure_values
-from api.console.draft_gaps import gap_words
 from api.console.pages import PageRoute, done, language_of, page, text_of
+from api.console.quarter_gaps import gap_words
 from api.console.sessions import signed_in
 from api.console.signing_in import Posted
 from api.console.wording import name_of, say
@@ -35,8 +35,8 @@ LISTED = 6
 MEASURE = ("en", "zh", "indicator", "target", "owner", "site")
 
 
-@router.get("/drafts")
-def drafts(request: Request, person: Visitor) -> Response:
+@router.get("/quarters")
+def quarters(request: Request, person: Visitor) -> Response:
     """List the quarters with their drafts and numbers, the running one first."""
     require_discloser(person)
     service, language = service_of(request), language_of(request)
@@ -54,17 +54,17 @@ def drafts(request: Request, person: Visitor) -> Response:
             }
         )
         quarter = quarter.before
-    return page(request, "drafts.html", lines=lines)
+    return page(request, "quarters.html", lines=lines)
 
 
-@router.get("/drafts/{quarter}")
+@router.get("/quarters/{quarter}")
 def draft(request: Request, quarter: str, person: Visitor) -> Response:
     """Show the draft as it will be read, what is missing in it, and the measures."""
     require_discloser(person)
     return _shown(request, read_quarter(quarter), person)
 
 
-@router.get("/drafts/{quarter}/preview.pdf")
+@router.get("/quarters/{quarter}/preview.pdf")
 def preview(request: Request, quarter: str, person: Visitor, lang: Asked = "en") -> Response:
     """Hand out the draft as the PDF it would become, marked as a draft."""
     read = read_quarter(quarter)
@@ -75,7 +75,7 @@ def preview(request: Request, quarter: str, person: Visitor, lang: Asked = "en")
     )
 
 
-@router.post("/drafts/{quarter}")
+@router.post("/quarters/{quarter}")
 def prepare(request: Request, quarter: str, person: Visitor) -> Response:
     """Count the quarter as it is known now; the draft takes the place of the one before and publishes nothing."""
     require_discloser(person)
@@ -84,10 +84,10 @@ def prepare(request: Request, quarter: str, person: Visitor) -> Response:
         service_of(request).disclosing.prepare(read, by=person)
     except Fault as fault:
         return _shown(request, read, person, 422, fault.faults)
-    return done(f"/drafts/{read}", "prepared")
+    return done(f"/quarters/{read}", "prepared")
 
 
-@router.post("/drafts/{quarter}/release")
+@router.post("/quarters/{quarter}/release")
 def release(request: Request, quarter: str, person: Visitor, form: Posted) -> Response:
     """First step: say what a release does and what is missing. Second step: freeze, number and publish the draft."""
     require_discloser(person)
@@ -103,7 +103,7 @@ def release(request: Request, quarter: str, person: Visitor, form: Posted) -> Re
     return done(f"/disclosures/{read}", "released")
 
 
-@router.post("/drafts/{quarter}/measures")
+@router.post("/quarters/{quarter}/measures")
 def record_measure(request: Request, quarter: str, person: Visitor, form: Posted) -> Response:
     """First step: show the measure, which is never edited. Second step: record it for the quarter."""
     require_discloser(person)
@@ -123,7 +123,7 @@ def record_measure(request: Request, quarter: str, person: Visitor, form: Posted
         service.measures.record(read, by=person, site=given["site"] or None, **wanted)
     except Fault as fault:
         return _shown(request, read.before, person, 422, fault.faults, given)
-    return done(f"/drafts/{read.before}", "measured")
+    return done(f"/quarters/{read.before}", "measured")
 
 
 def _share(text: str) -> float:
@@ -141,17 +141,17 @@ def _share(text: str) -> float:
 
 def _measure_step(quarter: Quarter, says: Sentence, given: Mapping[str, str], language: Language) -> Step:
     return Step(
-        title=say(language, "draft.measure_title", quarter=quarter_words(str(quarter), language)),
-        does=say(language, "draft.measure_does"),
-        give=say(language, "draft.measure_give"),
-        address=f"/drafts/{quarter}/measures",
-        back=f"/drafts/{quarter.before}",
+        title=say(language, "quarter.measure_title", quarter=quarter_words(str(quarter), language)),
+        does=say(language, "quarter.measure_does"),
+        give=say(language, "quarter.measure_give"),
+        address=f"/quarters/{quarter}/measures",
+        back=f"/quarters/{quarter.before}",
         fields=given,
         facts=[
-            (say(language, "draft.measure_zh"), says.zh),
-            (say(language, "draft.measure_en"), says.en),
+            (say(language, "quarter.measure_zh"), says.zh),
+            (say(language, "quarter.measure_en"), says.en),
             (name_of(language, "indicator", given["indicator"]), as_percent(_share(given["target"]))),
-            (say(language, "draft.owner"), given["owner"]),
+            (say(language, "quarter.owner"), given["owner"]),
             *([(say(language, "sub.site"), given["site"])] if given["site"] else []),
         ],
     )
@@ -165,17 +165,17 @@ def _release_step(request: Request, quarter: Quarter, person: Person, digest: st
     numbers = service.disclosing.disclosures.numbers(quarter)
     number = f"{quarter}-{1 + max((one.revision for one in numbers), default=0)}"
     facts = [
-        (say(language, "draft.digest"), digest),
-        (say(language, "draft.gaps"), "\n".join(gap_words(service, quarter, found, figures, language)) or "–"),
+        (say(language, "quarter.digest"), digest),
+        (say(language, "quarter.gaps"), "\n".join(gap_words(service, quarter, found, figures, language)) or "–"),
     ]
     if numbers:
-        facts.insert(0, (say(language, "draft.replaces"), numbers[0].number))
+        facts.insert(0, (say(language, "quarter.replaces"), numbers[0].number))
     return Step(
-        title=say(language, "draft.release_title", quarter=quarter_words(str(quarter), language), number=number),
-        does=say(language, "draft.correct_does" if numbers else "draft.release_does"),
-        give=say(language, "draft.release_give", number=number),
-        address=f"/drafts/{quarter}/release",
-        back=f"/drafts/{quarter}",
+        title=say(language, "quarter.release_title", quarter=quarter_words(str(quarter), language), number=number),
+        does=say(language, "quarter.correct_does" if numbers else "quarter.release_does"),
+        give=say(language, "quarter.release_give", number=number),
+        address=f"/quarters/{quarter}/release",
+        back=f"/quarters/{quarter}",
         fields={"digest": digest},
         facts=facts,
         danger=True,
@@ -203,7 +203,7 @@ def _shown(
         }
     return page(
         request,
-        "draft.html",
+        "quarter.html",
         status,
         which=quarter,
         quarter=quarter_words(str(quarter), language),

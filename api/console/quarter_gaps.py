@@ -19,18 +19,18 @@ def gap_words(
     found = []
     known, decided = figures.group.rates["known_share"], figures.group.counts["decisions"]
     if decided == 0:
-        found.append(say(language, "draft.gap_decisions"))
+        found.append(say(language, "quarter.gap_decisions"))
     elif known is not None and known.value < 1:
-        found.append(say(language, "draft.gap_outcomes", share=1 - known.value))
+        found.append(say(language, "quarter.gap_outcomes", share=1 - known.value))
     if not figures.measures:
-        found.append(say(language, "draft.gap_measures"))
+        found.append(say(language, "quarter.gap_measures"))
     late = [*service.measures.of(quarter)[len(figures.measures) :]]
     late += service.measures.of(quarter.following)[len(figures.next_measures) :]
     if late:
-        found.append(say(language, "draft.gap_late", n=len(late)))
+        found.append(say(language, "quarter.gap_late", n=len(late)))
     elif not figures.next_measures:
-        found.append(say(language, "draft.gap_next", quarter=following))
+        found.append(say(language, "quarter.gap_next", quarter=following))
     since = service.log.size() - draft.size
     if since > 0:
-        found.append(say(language, "draft.gap_since", size=draft.size, n=since))
+        found.append(say(language, "quarter.gap_since", size=draft.size, n=since))
     return found

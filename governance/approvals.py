@@ -187,6 +187,23 @@ class Approvals:
             if after is None:
                 return tuple(found)
 
+    def delegated(self, submission: str, by: Person) -> SubmissionRecord:
+        """Return a submission that waits and that a delegation lets this reviewer decide on.
+
+        Raises
+        ------
+        NotAllowed
+            When the role reviews nothing.
+        NotFound
+            For what is absent, of another site, decided, or covered by no delegation: all look the same.
+        """
+        require(by, Action.REVIEW)
+        record = self._book.get(submission)
+        require_in_scope(by, record.site or None, record.model, "submission", submission)
+        if record.stage is not Stage.EXAMINED or self._delegations.covering(record, by) is None:
+            raise absent("submission", submission)
+        return record
+
     def consider(
         self,
         submission: str,

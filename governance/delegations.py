@@ -124,23 +124,8 @@ class Delegations:
         ------
         NotAllowed, NotDelegable, NotFound, Malformed
         """
-        require(by, Action.DELEGATE)
-        if tier not in DELEGABLE:
-            raise NotDelegable(tier)
-        if by.site is not None:
-            foreign = [site for site in sites or () if site != by.site]
-            if foreign:
-                raise absent("site", foreign[0])
-            sites = (by.site,)
+        body, end = self._considered(tier, by, reason, until, models, sites)
         now = self._clock()
-        said, end = require_reason(reason), self._end(until, now)
-        body: dict[str, Any] = {
-            "tier": str(tier),
-            "models": list(models) if models is not None else None,
-            "sites": list(sites) if sites is not None else None,
-            "until": end.isoformat(),
-            "reason": said,
-        }
         identifier = identifier_text(new_identifier(microseconds_of(now)))
         entry = self._log.append(
             [
@@ -163,11 +148,24 @@ class Delegations:
                     sites=json.dumps(body["sites"], ensure_ascii=False),
                     since=microseconds_of(now),
                     until=microseconds_of(end),
-                    reason=said,
+                    reason=body["reason"],
                     entry=entry.id,
                 )
             )
         return self._get(identifier)
+
+    def consider(
+        self,
+        tier: Tier,
+        *,
+        by: Person,
+        reason: str,
+        until: datetime,
+        models: Sequence[str] | None = None,
+        sites: Sequence[str] | None = None,
+    ) -> datetime:
+        """Raise whatever stands against this delegation now, as `give` would; return its end and record nothing."""
+        return self._considered(tier, by, reason, until, models, sites)[1]
 
     def revoke(self, delegation: str, *, by: Person, reason: str) -> Delegation:
         """End a delegation now: it binds first and is then recorded. What was approved under it stays approved.
@@ -229,6 +227,34 @@ class Delegations:
             and found.by != by.name
             and self._in_office(found.by)
         )
+
+    def _considered(
+        self,
+        tier: Tier,
+        by: Person,
+        reason: str,
+        until: datetime,
+        models: Sequence[str] | None,
+        sites: Sequence[str] | None,
+    ) -> tuple[dict[str, Any], datetime]:
+        """Return what the log says of a delegation, and its end, once nothing speaks against it."""
+        require(by, Action.DELEGATE)
+        if tier not in DELEGABLE:
+            raise NotDelegable(tier)
+        if by.site is not None:
+            foreign = [site for site in sites or () if site != by.site]
+            if foreign:
+                raise absent("site", foreign[0])
+            sites = (by.site,)
+        said, end = require_reason(reason), self._end(until, self._clock())
+        body = {
+            "tier": str(tier),
+            "models": list(models) if models is not None else None,
+            "sites": list(sites) if sites is not None else None,
+            "until": end.isoformat(),
+            "reason": said,
+        }
+        return body, end
 
     def _end(self, until: datetime, now: datetime) -> datetime:
         end = until if until.tzinfo is not None else until.replace(tzinfo=UTC)

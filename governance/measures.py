@@ -89,9 +89,7 @@ class Measures:
         Malformed
             With every fault; a measure for a quarter that is over cannot be recorded any more.
         """
-        require_discloser(by)
-        now = self._log.clock()
-        refuse_all(_faults(quarter, now, says, indicator, target, owner))
+        self.consider(quarter, by=by, says=says, indicator=indicator, target=target, owner=owner)
         body = {
             "quarter": str(quarter),
             "says": says.as_json(),
@@ -101,6 +99,13 @@ class Measures:
         }
         receipt = self._log.append([statement("measure", by=by.name, body=body, site=site)])[0]
         return _measure(receipt.id, receipt.time, site, body)
+
+    def consider(
+        self, quarter: Quarter, *, by: Person, says: Sentence, indicator: str, target: float, owner: str
+    ) -> None:
+        """Raise whatever stands against this measure now, as `record` would; record nothing."""
+        require_discloser(by)
+        refuse_all(_faults(quarter, self._log.clock(), says, indicator, target, owner))
 
     def of(self, quarter: Quarter, before_entry: int | None = None) -> tuple[Measure, ...]:
         """Return the measures recorded for a quarter, oldest first.

@@ -207,13 +207,7 @@ class RuleChanges:
         ------
         NotAllowed, ForTheWholeHouse, NotFound, NotProposed, OwnProposal, Outdated, Raced, Malformed
         """
-        require(by, Action.ADOPT_RULES)
-        require_whole_house(by)
-        found, said = self._proposed(revision), require_reason(reason)
-        if by.name == found.proposed_by:
-            raise OwnProposal(by.name)
-        if found.base != self._books.in_force().digest:
-            raise Outdated(found, self._books.in_force())
+        found, said = self._adoptable(revision, by, reason)
         touched = self.touched_by(found.book)
         records = {standing.submission: self._submissions.get(standing.submission) for standing in touched}
         ending = [standing for standing in touched if not standing.holds]
@@ -231,6 +225,20 @@ class RuleChanges:
             self._permits.forget()
         tell_registry(self._publish, [(records[standing.submission], Stage.SUSPENDED) for standing in ending])
         return Adopted(revision=self._books.get(revision), touched=touched)
+
+    def consider(self, revision: str, *, by: Person, reason: str) -> Revision:
+        """Raise whatever stands against an adoption now, as `adopt` would; put nothing into force."""
+        return self._adoptable(revision, by, reason)[0]
+
+    def _adoptable(self, revision: str, by: Person, reason: str) -> tuple[Revision, str]:
+        require(by, Action.ADOPT_RULES)
+        require_whole_house(by)
+        found, said = self._proposed(revision), require_reason(reason)
+        if by.name == found.proposed_by:
+            raise OwnProposal(by.name)
+        if found.base != self._books.in_force().digest:
+            raise Outdated(found, self._books.in_force())
+        return found, said
 
     def _put_in_force(self, found: Revision, by: Person, said: str, entry: str, ending: list[str]) -> None:
         with self._database.writing() as connection:

@@ -22,7 +22,7 @@ from governance.submissions import SubmissionBook, SubmissionRecord
 from governance.tables import permits, submissions, tier_changes
 from policies.errors import Conflict, NotFound, Refused, Sentence
 from policies.impact_matrix import lowest_tier
-from policies.roles import Action, Person, absent, require
+from policies.roles import Action, Person, absent, require, require_in_scope
 from policies.tiers import Tier
 
 
@@ -134,29 +134,17 @@ class TierChanges:
         ------
         NotAllowed, NotFound, OwnSubmission, WrongWay, BelowTheFloor, IllegalMove, Conflict, Raced, Malformed
         """
-        record, said = self._considered(submission, by, reason)
-        if tier is record.tier:
-            raise WrongWay(submission, record.tier, tier)
-        change = TierChange(
-            id=identifier_text(new_identifier(microseconds_of(self._clock()))),
-            submission=submission,
-            old=record.tier,
-            new=tier,
-            by=by.name,
-            at=self._clock(),
-            reason=said,
-            state=ChangeState.DONE if tier > record.tier else ChangeState.WAITS,
-            confirmed_by=None,
-            confirmed_at=None,
-            confirmation=None,
-        )
+        record, change = self._asked(submission, tier, by, reason)
         if tier > record.tier:
             return self._raise(record, change)
-        self._require_lowerable(record, tier)
         self._log.append([self._draft(record, change, "a lower tier is asked for")])
         with self._database.writing() as connection:
             connection.execute(insert(tier_changes).values(_columns(change)))
         return change
+
+    def consider(self, submission: str, tier: Tier, *, by: Person, reason: str) -> TierChange:
+        """Raise whatever stands against this change now, as `change` would; record nothing."""
+        return self._asked(submission, tier, by, reason)[1]
 
     def confirm(self, change: str, *, by: Person, reason: str) -> TierChange:
         """Let a lower tier count, as the second person.
@@ -165,12 +153,7 @@ class TierChanges:
         ------
         NotAllowed, NotFound, OwnSubmission, SecondPerson, BelowTheFloor, Conflict, Raced, Malformed
         """
-        found, record, said = self._waiting(change, by, reason)
-        if by.name == found.by:
-            raise SecondPerson(by.name)
-        self._require_lowerable(record, found.new)
-        if found.old is not record.tier:
-            raise WrongWay(record.id, record.tier, found.new)
+        found, record, said = self._confirmable(change, by, reason)
         self._log.append([self._draft(record, found, said, confirmed_by=by.name)])
         with self._database.writing() as connection:
             moved = connection.execute(
@@ -183,6 +166,10 @@ class TierChanges:
             if moved.rowcount != 1 or ended.rowcount != 1:
                 raise Raced(record.id)
         return self._get(change)
+
+    def consider_confirming(self, change: str, *, by: Person, reason: str) -> TierChange:
+        """Raise whatever stands against a confirmation now, as `confirm` would; record nothing."""
+        return self._confirmable(change, by, reason)[0]
 
     def decline(self, change: str, *, by: Person, reason: str) -> TierChange:
         """Leave the tier as it is. Raises as `confirm` does."""
@@ -198,6 +185,21 @@ class TierChanges:
         record = self._book.seen_by(submission, by)
         return self._read(tier_changes.c.submission == record.id)
 
+    def seen_by(self, change: str, by: Person) -> TierChange:
+        """Return a change that this person may decide on. Raises NotAllowed; NotFound for foreign and absent alike."""
+        require(by, Action.ASSESS)
+        found = self._get(change)
+        record = self._book.get(found.submission)
+        require_in_scope(by, record.site or None, record.model, "tier change", change)
+        return found
+
+    def waiting(self, by: Person) -> tuple[tuple[TierChange, SubmissionRecord], ...]:
+        """Return the lower tiers that wait for a second person, oldest first, with their submissions."""
+        require(by, Action.ASSESS)
+        found = self._read(tier_changes.c.state == ChangeState.WAITS.value)
+        told = [(change, self._book.get(change.submission)) for change in found]
+        return tuple((change, record) for change, record in told if by.sees(record.site or None, record.model))
+
     def record_unrecorded(self) -> int:
         """Log every raised tier whose process died before it was logged; return how many there were."""
         missing = self._read(tier_changes.c.entry.is_(None), tier_changes.c.state == ChangeState.DONE.value)
@@ -205,6 +207,40 @@ class TierChanges:
         for change in raised:
             self._record(self._book.get(change.submission), change)
         return len(raised)
+
+    def _asked(self, submission: str, tier: Tier, by: Person, reason: str) -> tuple[SubmissionRecord, TierChange]:
+        """Return the submission and the change of its tier, once nothing speaks against it."""
+        record, said = self._considered(submission, by, reason)
+        if tier is record.tier:
+            raise WrongWay(submission, record.tier, tier)
+        if tier < record.tier:
+            self._require_lowerable(record, tier)
+        elif record.stage is not Stage.EXAMINED:
+            require_move(f"submission {record.id}", record.stage, Stage.EXAMINED)
+        now = self._clock()
+        return record, TierChange(
+            id=identifier_text(new_identifier(microseconds_of(now))),
+            submission=submission,
+            old=record.tier,
+            new=tier,
+            by=by.name,
+            at=now,
+            reason=said,
+            state=ChangeState.DONE if tier > record.tier else ChangeState.WAITS,
+            confirmed_by=None,
+            confirmed_at=None,
+            confirmation=None,
+        )
+
+    def _confirmable(self, change: str, by: Person, reason: str) -> tuple[TierChange, SubmissionRecord, str]:
+        """Return the change, its submission and the reason, once nothing speaks against the second person's word."""
+        found, record, said = self._waiting(change, by, reason)
+        if by.name == found.by:
+            raise SecondPerson(by.name)
+        self._require_lowerable(record, found.new)
+        if found.old is not record.tier:
+            raise WrongWay(record.id, record.tier, found.new)
+        return found, record, said
 
     def _considered(self, submission: str, by: Person, reason: str) -> tuple[SubmissionRecord, str]:
         require(by, Action.ASSESS)
@@ -243,8 +279,6 @@ class TierChanges:
             )
 
     def _raise(self, record: SubmissionRecord, change: TierChange) -> TierChange:
-        if record.stage is not Stage.EXAMINED:
-            require_move(f"submission {record.id}", record.stage, Stage.EXAMINED)
         with self._database.writing() as connection:
             moved = connection.execute(
                 update(submissions)

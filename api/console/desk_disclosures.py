@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 
@@ -63,19 +63,26 @@ def disclosure(request: Request, quarter: str, revision: Annotated[int | None, Q
     return page(
         request,
         "disclosure.html",
-        figures=figures,
         quarter=quarter_words(quarter, language),
         standing=standing_words(figures, language),
         newer=next((one.number for one in service.disclosing.disclosures.numbers(read)), figures.number),
         links=addresses(read, figures.revision),
-        summary=summary_words(figures, language),
-        confusion=_confusion(figures, language),
-        sites=_site_pictures(figures, language),
-        before=before_words(figures, language),
-        mark=CHANGED,
-        limits=limit_words(figures, language),
-        facts=proof_facts(figures, language),
-        tables={
+        **figure_values(figures, language),
+    )
+
+
+def figure_values(figures: DisclosureFigures, language: Language) -> dict[str, Any]:
+    """Return what the sections of a number show, released or drafted: sentences, pictures and tables."""
+    return {
+        "figures": figures,
+        "summary": summary_words(figures, language),
+        "confusion": _confusion(figures, language),
+        "sites": _site_pictures(figures, language),
+        "before": before_words(figures, language),
+        "mark": CHANGED,
+        "limits": limit_words(figures, language),
+        "facts": proof_facts(figures, language),
+        "tables": {
             "changed": changed_table(figures, language),
             "group": group_table(figures, language),
             "rates": rates_table(figures, language),
@@ -89,7 +96,7 @@ def disclosure(request: Request, quarter: str, revision: Annotated[int | None, Q
             "measures": measures_table(figures, language),
             "next": next_table(figures, language),
         },
-    )
+    }
 
 
 def _confusion(figures: DisclosureFigures, language: Language) -> Picture | None:

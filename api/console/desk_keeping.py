@@ -32,7 +32,7 @@ def keeping(request: Request, person: Visitor) -> Response:
 def hold(request: Request, person: Visitor, form: Posted) -> Response:
     """Place a legal hold: what falls under it stays whatever its age."""
     require(person, Action.HOLD)
-    given = {name: text_of(form, name) for name in ("model", "since", "until", "reason")}
+    given = {name: text_of(form, name) for name in ("model", "subject", "since", "until", "reason")}
     try:
         service_of(request).holds.place(
             by=person,
@@ -40,6 +40,7 @@ def hold(request: Request, person: Visitor, form: Posted) -> Response:
             until=day_of(given["until"], after=1),
             reason=given["reason"],
             model=given["model"] or None,
+            subject=given["subject"] or None,
         )
     except Fault as fault:
         return _shown(request, person, 422, fault.faults, given)

@@ -40,12 +40,7 @@ def report(request: Request, model: str, version: str) -> Response:
         "report.html",
         record=record,
         figures=figures,
-        drawn={
-            "importance": pictures.importance(figures, language),
-            "confusion": pictures.confusion(figures, language),
-            "tradeoff": pictures.tradeoff(figures, language),
-            "groups": pictures.groups(figures, language),
-        },
+        drawn=pictures.of_model(figures, language),
     )
 
 

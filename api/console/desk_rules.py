@@ -8,10 +8,15 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request, Response
 from starlette.datastructures import UploadFile
 
-from api.console.pages import PageRoute, done, page, text_of
+from api.console.confirming import Step, second_step, was_confirmed
+from api.console.pages import PageRoute, done, language_of, page, text_of
 from api.console.sessions import signed_in, visitor
 from api.console.signing_in import Posted
+from api.console.wording import say
 from api.routes.shared import service_of
+from api.wiring import Service
+from governance.rejudging import Standing
+from governance.rulebooks import Revision
 from policies.errors import Fault, Malformed, Sentence
 from policies.roles import Action, NotAllowed, Person, require
 
@@ -49,9 +54,12 @@ def one(request: Request, revision: str, person: Visitor) -> Response:
 
 @router.post("/rules/{revision}/{act}")
 def decide(request: Request, revision: str, act: str, person: Visitor, form: Posted) -> Response:
-    """Adopt a proposed rulebook, or decline it. Who proposed it does not adopt it."""
+    """Adopt a proposed rulebook, asked twice, or decline it. Who proposed it does not adopt it."""
     changes, reason = service_of(request).rule_changes, text_of(form, "reason")
     try:
+        if act == "adopt" and not was_confirmed(form):
+            changes.consider(revision, by=person, reason=reason)
+            return second_step(request, _adopt_step(request, revision, person, reason))
         if act == "adopt":
             changes.adopt(revision, by=person, reason=reason)
         else:
@@ -61,6 +69,35 @@ def decide(request: Request, revision: str, act: str, person: Visitor, form: Pos
     except Fault as fault:
         return _one(request, revision, person, 422, fault.faults)
     return done(f"/rules/{revision}", "adopted" if act == "adopt" else "declined")
+
+
+def _adopt_step(request: Request, revision: str, person: Person, reason: str) -> Step:
+    service, language = service_of(request), language_of(request)
+    found = service.rulebooks.get(revision)
+    stops = [
+        f"{one.model} {say(language, 'sub.version', n=one.version)}"
+        for one in _touched(service, found, person)
+        if one.fails
+    ]
+    return Step(
+        title=say(language, "rules.adopt_title", edition=found.book.version),
+        does=say(language, "rules.adopt_does"),
+        give=say(language, "rules.adopt"),
+        address=f"/rules/{revision}/adopt",
+        back=f"/rules/{revision}",
+        fields={"reason": reason},
+        facts=[
+            (say(language, "rules.would_stop"), say(language, "list.comma").join(stops) or "–"),
+            (say(language, "verdict.reason"), reason),
+            (say(language, "rules.digest"), found.digest),
+        ],
+        danger=bool(stops),
+    )
+
+
+def _touched(service: Service, revision: Revision, person: Person) -> list[Standing]:
+    """Return the permits this person may know of that a rulebook touches."""
+    return [one for one in service.rule_changes.touched_by(revision.book) if person.sees(one.site or None, one.model)]
 
 
 def _shown(request: Request, status: int = 200, faults: Sequence[Sentence] = ()) -> Response:
@@ -84,7 +121,6 @@ def _one(
 ) -> Response:
     service = service_of(request)
     found = service.rulebooks.get(revision)
-    touched = [one for one in service.rule_changes.touched_by(found.book) if person.sees(one.site or None, one.model)]
     open_still = found.decided_at is None
     return page(
         request,
@@ -92,7 +128,7 @@ def _one(
         status,
         revision=found,
         differences=service.rule_changes.differences(found),
-        touched=touched,
+        touched=_touched(service, found, person),
         may_adopt=open_still and person.may(Action.ADOPT_RULES) and person.name != found.proposed_by,
         may_decline=open_still and (person.may(Action.ADOPT_RULES) or person.name == found.proposed_by),
         faults=faults,

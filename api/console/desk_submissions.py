@@ -48,7 +48,8 @@ def queue(request: Request, person: Visitor) -> Response:
         if after is None:
             break
     waiting.sort(key=lambda record: record.submitted_at)
-    return page(request, "queue.html", records=waiting, now=service.clock())
+    lowering = service.tier_changes.waiting(person)
+    return page(request, "queue.html", records=waiting, now=service.clock(), lowering=lowering)
 
 
 @router.get("/submissions")

@@ -7,7 +7,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from api.console import (
+    desk_account,
     desk_decisions,
+    desk_delegations,
     desk_disclosures,
     desk_drafts,
     desk_jobs,
@@ -15,10 +17,13 @@ from api.console import (
     desk_law,
     desk_models,
     desk_people,
+    desk_person,
+    desk_quarters,
     desk_reports,
     desk_reviews,
     desk_rules,
     desk_submissions,
+    desk_tiers,
     desk_versions,
     signing_in,
 )
@@ -28,17 +33,22 @@ DESKS = (
     signing_in,
     desk_submissions,
     desk_drafts,
+    desk_tiers,
+    desk_delegations,
     desk_jobs,
     desk_versions,
     desk_models,
     desk_decisions,
     desk_reviews,
     desk_disclosures,
+    desk_quarters,
     desk_reports,
     desk_rules,
     desk_law,
     desk_keeping,
     desk_people,
+    desk_person,
+    desk_account,
 )
 """Where the pages of the console are, one file per desk."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from reports.charts import (
     Choice,
@@ -99,6 +100,16 @@ def plane(figures: DecisionFigures, language: Language) -> Picture | None:
 
 
 # ── Models ────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def of_model(figures: ModelFigures, language: Language) -> dict[str, Any]:
+    """Return every picture that stands with a model's figures, by the section it belongs to."""
+    return {
+        "importance": importance(figures, language),
+        "confusion": confusion(figures, language),
+        "tradeoff": tradeoff(figures, language),
+        "groups": groups(figures, language),
+    }
 
 
 def importance(figures: ModelFigures, language: Language) -> Picture | None:

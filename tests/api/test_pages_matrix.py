@@ -24,7 +24,7 @@ KEEPERS = frozenset({Role.DSO, Role.REGULATOR})
 class Page:
     """Who may open a page or send its form, and what it is about. None: everybody, also without signing in.
 
-    `gone` is how the page answers about what is absent, or foreign.
+    `gone` is how the page answers about what is absent, or foreign. `whole` needs somebody of all sites.
     """
 
     roles: frozenset[Role] | None = None
@@ -32,6 +32,7 @@ class Page:
     form: dict[str, str] = field(default_factory=dict)
     own: bool = False
     gone: int = 404
+    whole: bool = False
 
 
 OPEN = Page()
@@ -91,6 +92,30 @@ PAGES: dict[tuple[str, str], Page] = {
     ("get", "/submissions/new"): Page(ENGINEERS),
     ("post", "/submissions/new"): Page(ENGINEERS),
     ("get", "/submissions/{submission}"): Page(READS_SUBMISSIONS, "submission"),
+    ("get", "/submissions/{submission}/tier"): Page(READS_SUBMISSIONS, "submission"),
+    ("post", "/submissions/{submission}/tier"): Page(DECIDERS, "submission", {"tier": "L4", "reason": ""}),
+    ("post", "/tier-changes/{change}/confirm"): Page(DECIDERS, "change", NO_REASON),
+    ("post", "/tier-changes/{change}/decline"): Page(DECIDERS, "change", NO_REASON),
+    ("get", "/delegations"): Page(READS_SUBMISSIONS | {Role.REVIEWER}),
+    ("post", "/delegations"): Page(OFFICERS, form={"tier": "L2", "until": "2026-03-20", "reason": ""}),
+    ("post", "/delegations/{delegation}/revoke"): Page(OFFICERS, "delegation", NO_REASON),
+    ("get", "/delegated/{submission}"): Page(REVIEWERS, "submission", own=True),
+    ("post", "/delegated/{submission}/verdict"): Page(REVIEWERS, "submission", own=True),
+    ("get", "/quarters"): Page(OFFICERS, whole=True),
+    ("get", "/quarters/{quarter}"): Page(OFFICERS, whole=True),
+    ("get", "/quarters/{quarter}/preview.pdf"): Page(OFFICERS, whole=True),
+    ("post", "/quarters/{quarter}"): Page(OFFICERS, whole=True),
+    ("post", "/quarters/{quarter}/release"): Page(OFFICERS, form={"digest": "not that one"}, whole=True),
+    ("post", "/quarters/{quarter}/measures"): Page(OFFICERS, form={"target": "much"}, whole=True),
+    ("get", "/account"): Page(frozenset(Role)),
+    ("post", "/account/tokens"): Page(frozenset()),  # with a token in the cookie; sessions have tests of their own
+    ("post", "/account/tokens/revoke"): Page(frozenset(Role), "token", own=True),
+    ("post", "/account/password"): Page(frozenset(Role), form={"old": "", "new": "1", "again": "2"}),
+    ("get", "/people/account"): Page(ADMINS, "user"),
+    ("post", "/people/tokens"): Page(ADMINS, "user", {"until": "soon"}),
+    ("post", "/people/tokens/revoke"): Page(ADMINS, "token", own=True),
+    ("post", "/people/change"): Page(ADMINS, "user", {"role": "", "site": SITE}),
+    ("post", "/people/password"): Page(ADMINS, "user"),
     ("post", "/submissions/{submission}/verdict"): Page(DECIDERS, "submission", {"verdict": "return", "reason": ""}),
 }
 """Every page. Forms that pass role and scope and then fail for what they lack change nothing."""
@@ -99,8 +124,8 @@ PAGES: dict[tuple[str, str], Page] = {
 def open_page(doors: Doors, method: str, path: str, page: Page, role: Role | None, scope: str, absent: bool) -> Any:
     """Open a page about what is there, or about what is not, with the browser of somebody."""
     there = {"decision": doors.decision, "submission": doors.submission, "job": doors.job, "name": "gas-leak"}
-    there |= {"draft": doors.draft}
-    there |= {"user": "service-here", "asked": doors.appeal}
+    there |= {"user": "service-here", "asked": doors.appeal, "change": doors.change, "delegation": doors.delegation}
+    there |= {"token": "0" * 16, "draft": doors.draft}
     if absent and page.about is not None:
         there[page.about] = {"name": "gas-leek", "user": "nobody-here"}.get(page.about, ABSENT)
     doors.asked = (*there.values(), ABSENT, "gas-leek", "nobody-here")
@@ -118,10 +143,12 @@ def open_page(doors: Doors, method: str, path: str, page: Page, role: Role | Non
         pack="eu-ai-act",
     )
     options: dict[str, Any] = {"follow_redirects": False}
+    if method == "get" and page.about == "user":
+        options["params"] = {"name": there["user"]}
     if method == "post":
         token = re.search(r'name="form_token" value="([^"]+)"', doors.client.get("/login").text)
         assert token is not None
-        named = {"name": there["user"]} if page.about == "user" else {}
+        named = {"name": there["user"], "token": there["token"]} if page.about in ("user", "token") else {}
         options["data"] = {**page.form, **named, "form_token": token[1]}
     return doors.client.request(method, url, **options)
 
@@ -166,6 +193,9 @@ class TestPages:
                 elif role not in (page.roles or ()):
                     if present.status_code != 403:
                         wrong.append(("allowed", *place))
+                elif page.whole and scope != "everywhere":
+                    if present.status_code != 403:
+                        wrong.append(("part allowed", *place))
                 elif page.own or (page.about and scope == "elsewhere"):
                     if present.status_code != page.gone:
                         wrong.append(("foreign", *place))

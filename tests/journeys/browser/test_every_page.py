@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
+from policies.quarters import quarter_of
 from tests.api.console_house import House
 from tests.journeys.browser.desk import PHONE, WIDE, Desk, needs_chromium
 
@@ -86,13 +87,17 @@ def pages_of(house: House) -> dict[str, tuple[str, ...]]:
             "/keeping",
             "/law",
             "/law/eu-ai-act",
+            f"/submissions/{house.waiting.id}/tier",
+            "/delegations",
+            "/quarters",
+            f"/quarters/{quarter_of(house.service.clock()).before}",
         ),
         "qian": ("/decisions", f"/decisions/{house.alarm}", f"/decisions/{house.hostile_decision}"),
-        "zhao": ("/inbox", "/requests", f"/decisions/{house.quiet}"),
-        "worker": ("/requests", "/decisions", f"/decisions/{house.employee_decision}"),
+        "zhao": ("/inbox", "/delegations", "/requests", f"/decisions/{house.quiet}"),
+        "worker": ("/account", "/requests", "/decisions", f"/decisions/{house.employee_decision}"),
         "lin": ("/submissions", "/submissions/new"),
         "drafter": ("/submissions", "/submissions/new", f"/drafts/{house.draft}"),
-        "admin": ("/people", "/health"),
+        "admin": ("/people", "/people/account?name=plant-system", "/people/account?name=mei", "/health", "/account"),
     }
 
 

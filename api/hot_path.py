@@ -162,6 +162,7 @@ class HotPath:
         self._people: dict[str, tuple[Person, float]] = {}
         self._decoder = msgspec.json.Decoder(_Body)
         self._taken: list[_Waiting] = []
+        self._together: list[_Waiting] = []
         self._looks = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -214,12 +215,19 @@ class HotPath:
             return True
         self._taken.append(waiting)
         self._look_later()
-        try:
-            self._batches.ask(ask)
-        except Overloaded:
-            self._shares.give_back(person.name)
-            self._hurry(waiting)
+        if not self._together:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        self._together.append(waiting)
         return True
+
+    def _hand_over(self) -> None:
+        """Hand over what came in one turn of the event loop at once, so that it is decided at once too."""
+        together, self._together = self._together, []
+        for waiting in together:
+            try:
+                self._ask(waiting.ask)
+            except Overloaded:
+                self._hurry(waiting)
 
     def _done(self, waiting: _Waiting, answer: Decided | BaseException) -> None:
         self._shares.give_back(waiting.ask.by.name)

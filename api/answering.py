@@ -14,17 +14,14 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.dialects import in_dialect
-from api.hot_path import LARGEST_BODY, OUR_FAULT
-from api.problems import away, problem, status_of
+from api.hot_path import LARGEST_BODY, OUR_FAULT, HotPath
+from api.problems import away, problem, retry_after, status_of
 from policies.errors import Fault, Malformed, Sentence
 
 logger = logging.getLogger("mingjing.http")
 
 PROBLEM = "application/problem+json"
 TOO_LARGE = f"the body is larger than {LARGEST_BODY:,} bytes; send it in parts"
-
-RETRY_AFTER = {429: "600", 503: "5"}
-"""Seconds after which trying again may help."""
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -76,6 +73,8 @@ class Fronted(FastAPI):
     """An application with a lean road in front of everything that the framework puts around a request."""
 
     front: ASGIApp
+    lean_road: HotPath | None = None
+    """Where the server's own protocol may hand an invocation over; None where every call is watched."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -97,8 +96,9 @@ def handle_faults(app: FastAPI) -> None:
     @app.exception_handler(Fault)
     async def fault(request: Request, error: Fault) -> Response:
         headers = {"WWW-Authenticate": "Bearer"} if status_of(error) == 401 else {}
-        if status_of(error) in RETRY_AFTER:
-            headers["Retry-After"] = RETRY_AFTER[status_of(error)]
+        again = retry_after(error)
+        if again is not None:
+            headers["Retry-After"] = again
         document = in_dialect(request.url.path, problem(error, language_of(request)))
         return JSONResponse(document, status_of(error), headers, media_type=PROBLEM)
 

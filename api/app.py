@@ -103,7 +103,9 @@ def create_app(
     guard(app)
     app.add_middleware(GZipMiddleware, minimum_size=2000)
     app.add_middleware(BodyLimit)
-    app.front = watched(HotPath(app.behind, service=service, batches=batches, patience=patience), service.settings)
+    road = HotPath(app.behind, service=service, batches=batches, patience=patience)
+    app.front = watched(road, service.settings)
+    app.lean_road = road if app.front is road else None
     return app
 
 

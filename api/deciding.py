@@ -84,10 +84,10 @@ async def answer(service: Decider, patience: Patience, asked: Question) -> Answe
 
     Raises
     ------
-    NoTime, MayNotRun, PurposeRefused, WrongPurpose, NotAllowed, Malformed, KeyReused, StillDeciding
+    NoTime, ShareExceeded, MayNotRun, PurposeRefused, WrongPurpose, NotAllowed, Malformed, KeyReused, StillDeciding
     """
     return await patience.decide(
-        len(asked.rows), lambda: _decided(service, asked), lambda: _alarms_only(service, asked)
+        asked.by.name, len(asked.rows), lambda: _decided(service, asked), lambda: _alarms_only(service, asked)
     )
 
 

@@ -197,7 +197,7 @@ def create_edge_app(house: EdgeHouse, *, patience: Patience | None = None) -> Fa
     handle_faults(app)
     guard(app)
     app.add_middleware(BodyLimit)
-    app.front = HotPath(app.behind, service=house, batches=batches, patience=waiting)
+    app.front = app.lean_road = HotPath(app.behind, service=house, batches=batches, patience=waiting)
     return app
 
 

@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+import threading
+import time
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -21,11 +24,13 @@ from api.dialects import in_dialect
 from api.invocations import PARAMS, answer_of, status_of_answer
 from api.patience import Patience
 from api.problems import away, problem, status_of
+from api.shares import ShareExceeded, Shares
 from api.spans import IDS
 from api.tokens import NotSignedIn
 from audit.decided import Decided
 from governance.callers_rows import NamedRows
-from governance.micro_batches import MicroBatches, Overloaded, Request
+from governance.micro_batches import LONGEST_QUEUE, MicroBatches, Overloaded, Request
+from governance.serving import NoTime
 from policies.errors import Fault, Malformed, Sentence
 from policies.roles import Person
 
@@ -36,6 +41,9 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 PREFIX, SUFFIX = "/v1/models/", "/invocations"
 TOKEN_REMEMBERED = 1.0
 """Seconds for which a token's holder is remembered."""
+
+LOOK_SECONDS = 0.05
+"""How often it is looked at who waited too long."""
 
 logger = logging.getLogger("mingjing.http")
 
@@ -59,6 +67,14 @@ class _Body(msgspec.Struct, forbid_unknown_fields=True):
     subjects: list[str | int | None] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """A body that was understood, and its rows."""
+
+    body: _Body
+    rows: NamedRows
+
+
 class _TooLarge(Malformed):
     """The body is larger than is read."""
 
@@ -69,6 +85,62 @@ class _TooLarge(Malformed):
                 zh=f"请求正文超过 {LARGEST_BODY:,} 字节，请分批发送",
             )
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One invocation as it came: where to, the headers of `HEARD`, and its whole body."""
+
+    path: str
+    query: bytes
+    headers: Mapping[bytes, bytes]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What is answered: a status, a body and its type, and after how many seconds trying again may help."""
+
+    status: int
+    body: bytes
+    kind: bytes = b"application/json"
+    retry_after: str | None = None
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return the headers of the answer."""
+        found = [
+            (b"content-type", self.kind),
+            (b"content-length", str(len(self.body)).encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+        ]
+        if self.status == 401:
+            found.append((b"www-authenticate", b"Bearer"))
+        if self.retry_after is not None:
+            found.append((b"retry-after", self.retry_after.encode()))
+        return found
+
+
+class _Waiting:
+    """A call that was taken: answered once, by whoever comes first."""
+
+    __slots__ = ("_answered", "_first", "ask", "due")
+
+    def __init__(self, ask: Request, due: float, answered: Callable[[Decided | BaseException], None]) -> None:
+        self.ask = ask
+        self.due = due
+        self._answered = answered
+        self._first = threading.Lock()
+
+    @property
+    def over(self) -> bool:
+        """Whether somebody answered."""
+        return self._first.locked()
+
+    def settle(self, answer: Decided | BaseException) -> None:
+        """Answer, unless somebody did. In any thread."""
+        if self._first.acquire(blocking=False):
+            self._answered(answer)
 
 
 class HotPath:
@@ -86,8 +158,12 @@ class HotPath:
         self._patience = patience
         self._service = service
         self._batches = batches
+        self._shares = Shares(LONGEST_QUEUE // 2)
         self._people: dict[str, tuple[Person, float]] = {}
         self._decoder = msgspec.json.Decoder(_Body)
+        self._taken: list[_Waiting] = []
+        self._together: list[_Waiting] = []
+        self._looks = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -103,46 +179,114 @@ class HotPath:
         try:
             body = await _body(receive, headers)
         except Fault as fault:
-            await _say_no(send, path, fault, headers)
+            await _send(send, said_no(path, fault, headers))
             return
+        call = Call(path, scope["query_string"], headers, body)
+        asked = self._read(body)
+        if asked is None:
+            await self._app(scope, _again(body, receive), send)
+            return
+        answer: Decided | BaseException
+        try:
+            answer = await self._decided(call, asked)
+            scope[IDS] = answer.ids
+        except Exception as error:  # noqa: BLE001 - every error is an answer too
+            answer = error
+        await _send(send, said_of(answer, call, contributions=_wants_contributions(call, asked)))
+
+    def take(self, call: Call, answered: Callable[[Said], None]) -> bool:
+        """Take a call that can be decided without further asking; False leaves it to `__call__`.
+
+        `answered` gets the answer, once and in some other thread. Only for the thread of the event loop.
+        """
+        person = self._remembered(_token_of(call.headers))
+        asked = self._read(call.body) if person is not None else None
+        if person is None or asked is None:
+            return False
+        wanted = _wants_contributions(call, asked)
+        ask = self._request(call, asked, person, lambda answer: self._done(waiting, answer))
+        waiting = _Waiting(
+            ask,
+            time.monotonic() + self._patience.for_rows(len(ask.rows.matrix)),
+            lambda answer: answered(said_of(answer, call, contributions=wanted)),
+        )
+        if not self._shares.take(person.name):
+            self._hurry(waiting, beyond_share=True)
+            return True
+        self._taken.append(waiting)
+        self._look_later()
+        if not self._together:
+            asyncio.get_running_loop().call_soon(self._hand_over)
+        self._together.append(waiting)
+        return True
+
+    def _hand_over(self) -> None:
+        """Hand over what came in one turn of the event loop at once, so that it is decided at once too."""
+        together, self._together = self._together, []
+        for waiting in together:
+            try:
+                self._ask(waiting.ask)
+            except Overloaded:
+                self._hurry(waiting)
+
+    def _done(self, waiting: _Waiting, answer: Decided | BaseException) -> None:
+        self._shares.give_back(waiting.ask.by.name)
+        waiting.settle(answer)
+
+    def _look_later(self) -> None:
+        if not self._looks:
+            self._looks = True
+            asyncio.get_running_loop().call_later(LOOK_SECONDS, self._look)
+
+    def _look(self) -> None:
+        """See who waited too long: one look for all of them, instead of a timer for each."""
+        self._looks, now = False, time.monotonic()
+        still = [waiting for waiting in self._taken if not waiting.over]
+        self._taken = [waiting for waiting in still if waiting.due > now]
+        for waiting in still:
+            if waiting.due <= now:
+                self._hurry(waiting)
+        if self._taken:
+            self._look_later()
+
+    def _hurry(self, waiting: _Waiting, *, beyond_share: bool = False) -> None:
+        """Answer the alarms of a call past every queue."""
+
+        def alarms() -> None:
+            try:
+                waiting.settle(self._alarms_of(waiting.ask))
+            except NoTime as none:
+                waiting.settle(ShareExceeded() if beyond_share else none)
+            except Exception as error:  # noqa: BLE001 - every error is an answer too
+                waiting.settle(error)
+
+        self._patience.beside(alarms)
+
+    def _alarms_of(self, ask: Request) -> Decided:
+        serving = self._service.serving
+        return serving.alarms_only(ask.model, ask.rows, purpose=ask.purpose, by=ask.by, subjects=ask.subjects)[1]
+
+    def _read(self, body: bytes) -> _Asked | None:
+        """Return what a body asks; None where the ordinary reader has to look at it."""
         try:
             asked = self._decoder.decode(body)
             rows = _rows(asked.dataframe_split)
-            _require_known(asked.params)
         except (msgspec.MsgspecError, ValueError):
-            await self._app(scope, _again(body, receive), send)
-            return
-        try:
-            status, answer = await self._answered(scope, asked, rows, headers)
-        except Fault as fault:
-            await _say_no(send, path, fault, headers)
-        except (OSError, SQLAlchemyError) as error:
-            logger.error("a part is away: %s", type(error).__name__)
-            await _say_no(send, path, away(error), headers)
-        except Exception as bug:
-            logger.error("POST %s failed", path, exc_info=bug)
-            document = {"type": "about:blank", "title": "internal error", "status": 500, "detail": OUR_FAULT}
-            await _send(send, 500, orjson.dumps(document), PROBLEM)
-        else:
-            await _send(send, status, answer, b"application/json")
+            return None
+        return None if asked.params and not asked.params.keys() <= set(PARAMS) else _Asked(asked, rows)
 
-    async def _answered(
-        self, scope: Scope, asked: _Body, rows: NamedRows, headers: dict[bytes, bytes]
-    ) -> tuple[int, bytes]:
-        model = scope["path"][len(PREFIX) : -len(SUFFIX)]
-        person = await self._person(headers)
-        purpose = headers[b"x-mingjing-purpose"].decode("latin-1") if b"x-mingjing-purpose" in headers else None
-        decided = await self._decided(model, person, purpose, rows, asked.subjects)
-        scope[IDS] = decided.ids
-        wanted = (asked.params or {}).get("contributions") is True or b"contributions=true" in scope["query_string"]
-        answer = answer_of(decided, contributions=wanted)
-        return status_of_answer(answer), orjson.dumps(answer)
+    def _request(
+        self, call: Call, asked: _Asked, person: Person, done: Callable[[Decided | BaseException], None]
+    ) -> Request:
+        stated = call.headers.get(b"x-mingjing-purpose")
+        purpose = None if stated is None else stated.decode("latin-1")
+        return Request(call.path[len(PREFIX) : -len(SUFFIX)], asked.rows, purpose, person, asked.body.subjects, done)
 
-    async def _decided(
-        self, model: str, person: Person, purpose: str | None, rows: NamedRows, subjects: Any
-    ) -> Decided:
+    async def _decided(self, call: Call, asked: _Asked) -> Decided:
+        """Decide as `take` does, for callers who have an event loop to wait in."""
         loop = asyncio.get_running_loop()
         answered: asyncio.Future[Decided] = loop.create_future()
+        person = await self._person(_token_of(call.headers))
 
         def settle(answer: Decided | BaseException) -> None:
             if answered.done():
@@ -153,35 +297,53 @@ class HotPath:
                 answered.set_result(answer)
 
         def done(answer: Decided | BaseException) -> None:
+            self._shares.give_back(person.name)
             with suppress(RuntimeError):  # the loop is closed: nobody is there to hear it, the trace is kept
                 loop.call_soon_threadsafe(settle, answer)
 
-        giving_up = loop.call_later(self._patience.for_rows(len(rows.matrix)), settle, Overloaded())
+        ask = self._request(call, asked, person, done)
+        if not self._shares.take(person.name):
+            try:
+                return await self._patience.hurry(lambda: self._alarms_of(ask))
+            except NoTime:
+                raise ShareExceeded() from None
+        giving_up = loop.call_later(self._patience.for_rows(len(ask.rows.matrix)), settle, Overloaded())
         try:
-            self._batches.ask(Request(model, rows, purpose, person, subjects, done))
+            self._ask(ask)
             return await answered
         except Overloaded:
-            serving = self._service.serving
-            return await self._patience.hurry(
-                lambda: serving.alarms_only(model, rows, purpose=purpose, by=person, subjects=subjects)[1]
-            )
+            return await self._patience.hurry(lambda: self._alarms_of(ask))
         finally:
             giving_up.cancel()
 
-    async def _person(self, headers: dict[bytes, bytes]) -> Person:
-        scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
-        if scheme.lower() != "bearer" or not token:
+    def _ask(self, ask: Request) -> None:
+        try:
+            self._batches.ask(ask)
+        except Overloaded:
+            self._shares.give_back(ask.by.name)
+            raise
+
+    async def _person(self, token: str | None) -> Person:
+        if token is None:
             raise NotSignedIn()
-        known = self._people.get(token)
-        now = asyncio.get_running_loop().time()
-        if known is not None and now - known[1] < TOKEN_REMEMBERED:
-            return known[0]
-        self._people.pop(token, None)
+        known = self._remembered(token)
+        if known is not None:
+            return known
         person = await asyncio.to_thread(self._service.people.by_token, token)
         if len(self._people) > 4096:
             self._people.clear()
-        self._people[token] = (person, now)
+        self._people[token] = (person, time.monotonic())
         return person
+
+    def _remembered(self, token: str | None) -> Person | None:
+        """Return the holder of a token that was looked up a moment ago."""
+        known = None if token is None else self._people.get(token)
+        if known is None or token is None:
+            return None
+        if time.monotonic() - known[1] < TOKEN_REMEMBERED:
+            return known[0]
+        del self._people[token]
+        return None
 
 
 HEARD = frozenset((b"authorization", b"x-mingjing-purpose", b"accept-language", b"content-length", b"idempotency-key"))
@@ -193,12 +355,6 @@ def _rows(split: _Split) -> NamedRows:
     if matrix.ndim != 2 or matrix.shape[1] != len(split.columns) or len(set(split.columns)) != len(split.columns):
         raise ValueError("not a table")
     return NamedRows(split.columns, matrix)
-
-
-def _require_known(params: dict[str, Any] | None) -> None:
-    """Raise ValueError for what the ordinary reader has to refuse in a sentence."""
-    if params and not params.keys() <= set(PARAMS):
-        raise ValueError("unknown params")
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
@@ -215,7 +371,7 @@ def _again(body: bytes, receive: Receive) -> Receive:
     return once
 
 
-async def _body(receive: Receive, headers: dict[bytes, bytes]) -> bytes:
+async def _body(receive: Receive, headers: Mapping[bytes, bytes]) -> bytes:
     announced = headers.get(b"content-length", b"0")
     if announced.isdigit() and int(announced) > LARGEST_BODY:
         raise _TooLarge()
@@ -234,23 +390,38 @@ async def _body(receive: Receive, headers: dict[bytes, bytes]) -> bytes:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-async def _say_no(send: Send, path: str, fault: Fault, headers: dict[bytes, bytes]) -> None:
+def said_of(answer: Decided | BaseException, call: Call, *, contributions: bool) -> Said:
+    """Return a decision, or the error that came instead of one, as it is answered."""
+    if isinstance(answer, Decided):
+        document = answer_of(answer, contributions=contributions)
+        return Said(status_of_answer(document), orjson.dumps(document))
+    if isinstance(answer, Fault):
+        return said_no(call.path, answer, call.headers)
+    if isinstance(answer, OSError | SQLAlchemyError):
+        logger.error("a part is away: %s", type(answer).__name__)
+        return said_no(call.path, away(answer), call.headers)
+    logger.error("POST %s failed", call.path, exc_info=answer)
+    document = {"type": "about:blank", "title": "internal error", "status": 500, "detail": OUR_FAULT}
+    return Said(500, orjson.dumps(document), PROBLEM)
+
+
+def said_no(path: str, fault: Fault, headers: Mapping[bytes, bytes]) -> Said:
+    """Return a fault as it is answered, in the caller's language."""
     language = "zh" if headers.get(b"accept-language", b"").lower().startswith(b"zh") else "en"
     status = 413 if isinstance(fault, _TooLarge) else status_of(fault)
     document = in_dialect(path, {**problem(fault, language), "status": status})
-    await _send(send, status, orjson.dumps(document), PROBLEM)
+    return Said(status, orjson.dumps(document), PROBLEM, "1" if status in (429, 503) else None)
 
 
-async def _send(send: Send, status: int, body: bytes, kind: bytes) -> None:
-    headers = [
-        (b"content-type", kind),
-        (b"content-length", str(len(body)).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-    ]
-    if status == 401:
-        headers.append((b"www-authenticate", b"Bearer"))
-    if status == 503:
-        headers.append((b"retry-after", b"1"))
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+async def _send(send: Send, said: Said) -> None:
+    await send({"type": "http.response.start", "status": said.status, "headers": said.headers()})
+    await send({"type": "http.response.body", "body": said.body})
+
+
+def _token_of(headers: Mapping[bytes, bytes]) -> str | None:
+    scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
+    return token if scheme.lower() == "bearer" and token else None
+
+
+def _wants_contributions(call: Call, asked: _Asked) -> bool:
+    return (asked.body.params or {}).get("contributions") is True or b"contributions=true" in call.query

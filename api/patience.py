@@ -8,6 +8,9 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
+from api.shares import ShareExceeded, Shares
+from governance.serving import NoTime
+
 logger = logging.getLogger("mingjing.http")
 
 Answer = TypeVar("Answer")
@@ -36,6 +39,7 @@ class Patience:
         self._patience, self._per_row = patience, per_row
         self._most = waiting
         self._under_way = 0
+        self._shares = Shares(max(1, waiting // 2))
         self._deciding = ThreadPoolExecutor(AT_ONCE, "mingjing-table")
         self._lane = ThreadPoolExecutor(LANES, "mingjing-alarm")
 
@@ -43,21 +47,36 @@ class Patience:
         """Return how many seconds a request of so many rows waits."""
         return self._patience + rows * self._per_row
 
-    async def decide(self, rows: int, work: Callable[[], Answer], alarms: Callable[[], Answer]) -> Answer:
+    async def decide(self, caller: str, rows: int, work: Callable[[], Answer], alarms: Callable[[], Answer]) -> Answer:
         """Return what `work` returns; when it must not wait or waited too long, what `alarms` returns.
 
         Work that is given up goes on: its traces are kept, and its answer is not given.
+
+        Raises
+        ------
+        ShareExceeded
+            When this caller has his share of the queue under way already, and there is no alarm.
         """
+        if not self._shares.take(caller):
+            try:
+                return await self.hurry(alarms)
+            except NoTime:
+                raise ShareExceeded() from None
         if self._under_way >= self._most:
+            self._shares.give_back(caller)
             return await self.hurry(alarms)
         self._under_way += 1
         task: asyncio.Future[Answer] = asyncio.get_running_loop().run_in_executor(self._deciding, work)
-        task.add_done_callback(self._done)
+        task.add_done_callback(lambda done: self._done(caller, done))
         await asyncio.wait({task}, timeout=self.for_rows(rows))
         if task.done():
             return task.result()
         logger.warning("a table of %d rows waited too long; only its alarms are answered", rows)
         return await self.hurry(alarms)
+
+    def beside(self, alarms: Callable[[], None]) -> None:
+        """Run `alarms` past every queue, for a caller who does not wait for it here."""
+        self._lane.submit(alarms)
 
     async def hurry(self, alarms: Callable[[], Answer]) -> Answer:
         """Return what `alarms` returns, past every queue."""
@@ -68,7 +87,8 @@ class Patience:
         self._deciding.shutdown()
         self._lane.shutdown()
 
-    def _done(self, task: asyncio.Future[Any]) -> None:
+    def _done(self, caller: str, task: asyncio.Future[Any]) -> None:
         self._under_way -= 1
+        self._shares.give_back(caller)
         if not task.cancelled():
             task.exception()  # taken note of: whoever gave the work up does not look at it again

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy.exc import DataError, SQLAlchemyError
 
 from api.media_types import UnsupportedType
+from api.shares import ShareExceeded
 from api.sign_in_limits import TooManyTries
 from api.tokens import NotSignedIn
 from governance.permits import MayNotRun
@@ -16,6 +17,7 @@ from policies.roles import NotAllowed
 
 STATUS: tuple[tuple[type[Fault], int, str], ...] = (
     (TooManyTries, 429, "too many tries"),
+    (ShareExceeded, 429, "too many at once"),
     (NotSignedIn, 401, "sign in first"),
     (NotAllowed, 403, "not allowed"),
     (Refused, 403, "refused"),
@@ -51,6 +53,13 @@ def status_of(fault: Fault) -> int:
     return _entry(fault)[0]
 
 
+def retry_after(fault: Fault) -> str | None:
+    """Return after how many seconds trying again may help; None where it does not."""
+    if isinstance(fault, NoTime | ShareExceeded):
+        return "1"
+    return {429: "600", 503: "5"}.get(status_of(fault))
+
+
 def exit_code(fault: Fault) -> int:
     """Return the exit code of a fault: 3 when a part is unavailable, else 2."""
     return 3 if isinstance(fault, Unavailable) else 2
@@ -70,6 +79,8 @@ def problem(fault: Fault, language: str) -> dict[str, Any]:
         document |= {"fallback": fault.fallback, "reason": fault.reason}
     if isinstance(fault, NoTime):
         document |= {"fallback": fault.fallback, "reason": "overload"}
+    if isinstance(fault, ShareExceeded):
+        document |= {"fallback": fault.fallback, "reason": "share"}
     return document
 
 

@@ -17,6 +17,7 @@ from policies.feature_caps import OnExceed
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
+Places = npt.NDArray[np.intp]
 
 logger = logging.getLogger("mingjing.inference")
 
@@ -49,7 +50,7 @@ class Rows:
     `marks` holds the flags of each row, one bit each.
     """
 
-    places: npt.NDArray[np.intp]
+    places: Places
     X: Floats
     margins: Floats
     scores: Floats
@@ -63,17 +64,18 @@ class Rows:
     @property
     def bases(self) -> Floats:
         """What the model says before it knows a row, one number per row; 0 while the explanation is pending."""
-        base = 0.0 if self.explanation is None else self.explanation.base
-        return np.asarray(np.broadcast_to(base, self.margins.shape))
+        if self.explanation is None or self.explanation.base.shape == ():
+            return np.full(self.margins.shape, 0.0 if self.explanation is None else self.explanation.base)
+        return np.asarray(np.broadcast_to(self.explanation.base, self.margins.shape))
 
     @property
     def contributions(self) -> Floats | None:
         """Contributions as they count: those after the caps where they clipped."""
         if self.explanation is None or self.capped is None:
             return None if self.explanation is None else self.explanation.contributions
-        clipped = self.marked(CAPPED)
-        if not clipped.any():
+        if not (self.marks & MARK[CAPPED]).any():
             return self.explanation.contributions
+        clipped = self.marked(CAPPED)
         return np.where(clipped[:, None], self.capped.contributions, self.explanation.contributions)
 
     def mark(self, flag: str, where: Bools | slice = slice(None)) -> None:
@@ -93,14 +95,14 @@ class Rows:
         for i in np.flatnonzero(where).tolist():
             self.refused.setdefault(i, why)
 
-    def kept(self) -> npt.NDArray[np.intp]:
-        """Return which rows are not refused."""
+    def kept(self) -> Places | slice:
+        """Return which rows are not refused; where none is, everything, which costs no copies."""
         if not self.refused:
-            return np.arange(len(self.places))
+            return slice(None)
         return np.array([i for i in range(len(self.places)) if i not in self.refused], dtype=np.intp)
 
 
-def finite(X: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
+def finite(X: Floats) -> tuple[Floats, Places]:
     """Return the rows without infinite readings, and their places."""
     infinite = np.isinf(X)
     if not infinite.any():
@@ -109,7 +111,7 @@ def finite(X: Floats) -> tuple[Floats, npt.NDArray[np.intp]]:
     return X[finite], finite
 
 
-def explained(served: ServedModel, X: Floats, places: npt.NDArray[np.intp]) -> list[Rows]:
+def explained(served: ServedModel, X: Floats, places: Places) -> list[Rows]:
     """Score and explain all rows at once; where that breaks, halve them until what breaks stands alone."""
     if not len(X):
         return []
@@ -125,7 +127,7 @@ def explained(served: ServedModel, X: Floats, places: npt.NDArray[np.intp]) -> l
     return [_rows(served, X, places, explanation.scores, explanation, capped)]
 
 
-def _unexplained(served: ServedModel, X: Floats, place: npt.NDArray[np.intp]) -> Rows:
+def _unexplained(served: ServedModel, X: Floats, place: Places) -> Rows:
     """Score the one row that could not be explained: an alarm is pending its explanation, all else is refused."""
     why = NO_EXPLANATION
     try:
@@ -145,7 +147,7 @@ def _unexplained(served: ServedModel, X: Floats, place: npt.NDArray[np.intp]) ->
 def _rows(
     served: ServedModel,
     X: Floats,
-    places: npt.NDArray[np.intp],
+    places: Places,
     margins: Floats,
     explanation: Explanation | None,
     capped: Capped | None,

@@ -18,7 +18,7 @@ import numpy.typing as npt
 from audit.decided import CAPPED, MARK, SPOOLED, UNLOGGED, Decided, RowProblem
 from audit.deidentify import deidentified
 from audit.entries import Draft, DraftColumns, Receipt, TraceSink, drafts_alike
-from audit.scored_rows import INFINITE, Rows, explained, finite, hold
+from audit.scored_rows import INFINITE, Places, Rows, explained, finite, hold
 from audit.served_model import Asked, ServedModel
 from audit.trace_columns import TraceColumns, encode_columns
 from explainers.weight_shares import Capped
@@ -86,8 +86,8 @@ class TracedInference:
 
     def _keep(self, served: ServedModel, parts: Sequence[Rows], asked: Asked, purpose: str) -> dict[int, str | None]:
         """Keep every trace with one append; return the ids by place."""
-        kept = [(rows, rows.kept()) for rows in parts]
-        drafts = [draft for rows, at in kept if len(at) for draft in _drafts(served, rows, at, asked, purpose)]
+        kept = [(rows, at) for rows in parts if len(rows.places[at := rows.kept()])]
+        drafts = [draft for rows, at in kept for draft in _drafts(served, rows, at, asked, purpose)]
         if not drafts:
             return {}
         places = [place for rows, at in kept for place in rows.places[at].tolist()]
@@ -96,7 +96,7 @@ class TracedInference:
             self.empty_spool()
         except Exception as error:  # noqa: BLE001 - whatever broke the log, an alarm still has to leave
             logger.error("the log did not take %d traces: %s", len(drafts), type(error).__name__)
-            made = self._without_log([(rows, i) for rows, at in kept for i in at.tolist()], drafts)
+            made = self._without_log([(rows, i) for rows, at in kept for i in _numbers(rows, at)], drafts)
         return {place: None if receipt is None else receipt.id for place, receipt in zip(places, made, strict=True)}
 
     def _without_log(self, kept: list[tuple[Rows, int]], drafts: list[Draft]) -> list[Receipt | None]:
@@ -135,12 +135,25 @@ class TracedInference:
             return None
 
 
-def _drafts(served: ServedModel, rows: Rows, at: npt.NDArray[np.intp], asked: Asked, purpose: str) -> list[Draft]:
+def _numbers(rows: Rows, at: Places | slice) -> list[int]:
+    found: list[int] = np.arange(len(rows.places))[at].tolist()
+    return found
+
+
+def _drafts(served: ServedModel, rows: Rows, at: Places | slice, asked: Asked, purpose: str) -> list[Draft]:
     """Return the drafts of the rows `at`, none of which is refused."""
     places = rows.places[at].tolist()
     words = rows.words()
     subjects = None if asked.subjects is None else [asked.subjects[place] for place in places]
-    columns = _columns(served, rows, at, subjects, [words[i] for i in at.tolist()], asked.caller, purpose)
+    columns = _columns(
+        served,
+        rows,
+        at,
+        subjects,
+        words if isinstance(at, slice) else [words[i] for i in at.tolist()],
+        asked.caller,
+        purpose,
+    )
     payloads, layouts = encode_columns(columns)
     shared = Draft(
         kind="decision",
@@ -173,7 +186,7 @@ def _or_none(score: float) -> float | None:
 def _columns(
     served: ServedModel,
     rows: Rows,
-    at: npt.NDArray[np.intp],
+    at: Places | slice,
     subjects: Sequence[str | None] | None,
     flags: Sequence[tuple[str, ...]],
     caller: str,
@@ -208,19 +221,21 @@ def _columns(
         capped_contributions=None if capped is None else capped.contributions[at],
         capped_scores=rows.record[at],
         cap_names=cap_names,
-        cap_shares=_cap_shares(capped, at, [names.index(name) for name in cap_names]),
+        cap_shares=_cap_shares(capped, at, len(rows.places), [names.index(name) for name in cap_names]),
     )
 
 
-def _cap_shares(capped: Capped | None, at: npt.NDArray[np.intp], columns: list[int]) -> Floats:
+def _cap_shares(capped: Capped | None, at: Places | slice, rows: int, columns: list[int]) -> Floats:
     if capped is None:
-        return np.zeros((len(at), 0))
+        return np.zeros((rows, 0))
     return np.asarray(capped.shares_before[at][:, columns])
 
 
 def _answers(served: ServedModel, parts: Sequence[Rows], ids: dict[int, str | None], shape: tuple[int, ...]) -> Decided:
     """Put the answers of all parts into the order of the rows."""
     n = shape[0]
+    if len(parts) == 1 and len(parts[0].places) == n and not parts[0].refused and parts[0].explanation is not None:
+        return _answers_of_all(served, parts[0], [ids[place] for place in range(n)])
     why: dict[int, Sentence] = {}
     if sum(len(rows.places) for rows in parts) < n:
         seen = {place for rows in parts for place in rows.places.tolist()}
@@ -245,6 +260,25 @@ def _answers(served: ServedModel, parts: Sequence[Rows], ids: dict[int, str | No
         bases=_spread(parts, lambda rows: rows.bases, np.zeros(n)),
         unit=served.predictor.unit,
         problems=tuple(RowProblem(row=row, says=why[row]) for row in sorted(why)),
+    )
+
+
+def _answers_of_all(served: ServedModel, rows: Rows, ids: list[str | None]) -> Decided:
+    """Answer rows that stayed together and of which none was refused: their columns are the answer's."""
+    n, why = len(ids), rows.contributions
+    assert why is not None, "they were explained"
+    return Decided(
+        answered=np.ones(n, dtype=np.bool_),
+        ids=ids,
+        scores=rows.record,
+        raw_scores=rows.scores,
+        verdicts=rows.verdicts,
+        flags=rows.words(),
+        explained=np.ones(n, dtype=np.bool_),
+        contributions=why,
+        bases=rows.bases,
+        unit=served.predictor.unit,
+        problems=(),
     )
 
 

@@ -61,16 +61,15 @@ class MicroBatches:
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
-        self._queue: queue.Queue[Request | None] = queue.Queue(LONGEST_QUEUE)
+        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="mingjing-decide", daemon=True)
         self._thread.start()
 
     def ask(self, request: Request) -> None:
         """Put a request in the queue. Raises Overloaded when it is full."""
-        try:
-            self._queue.put_nowait(request)
-        except queue.Full:
-            raise Overloaded() from None
+        if self._queue.qsize() >= LONGEST_QUEUE:
+            raise Overloaded
+        self._queue.put(request)
 
     def close(self) -> None:
         """Decide what waits, then stop."""

@@ -12,10 +12,13 @@ import uvicorn
 
 
 @contextmanager
-def listening(app: Any) -> Iterator[int]:
-    """Serve an application until the end of the block; gives the port. The application's own end is the caller's."""
+def listening(app: Any, http: Any = "auto") -> Iterator[int]:
+    """Serve an application until the end of the block; gives the port. The application's own end is the caller's.
+
+    `http` is the protocol it speaks, uvicorn's own or that of `api.lean_protocol`.
+    """
     with socket.create_server(("127.0.0.1", 0)) as door:
-        server = uvicorn.Server(uvicorn.Config(app, lifespan="off", log_level="warning", ws="none"))
+        server = uvicorn.Server(uvicorn.Config(app, http=http, lifespan="off", log_level="warning", ws="none"))
         thread = threading.Thread(target=server.run, kwargs={"sockets": [door]}, daemon=True)
         thread.start()
         try:

@@ -43,6 +43,7 @@ def examine_installation(settings: Settings) -> tuple[Look, ...]:
         ("registry", _registry),
         ("fonts", _fonts),
         ("kernel", _kernel),
+        ("sandbox", _sandbox),
     )
     return tuple(_look(name, look, settings) for name, look in looks)
 
@@ -121,6 +122,19 @@ def _registry(settings: Settings) -> tuple[bool, str]:
     from api.wiring import model_store
 
     return True, f"{len(model_store(settings).versions())} model versions at {settings.mlflow}"
+
+
+def _sandbox(settings: Settings) -> tuple[bool, str]:
+    """Whether models that are code could run. Where the rulebook admits none, nothing is wrong without a box."""
+    from model_registry.bubblewrap import NoSandbox, bubblewrap
+
+    allowed = read_rulebook(settings.rulebook or BUILT_IN).code.allow_code
+    needed = "the rulebook admits such models" if allowed else "the rulebook admits none"
+    try:
+        box = bubblewrap()
+    except NoSandbox as missing:
+        return not allowed, f"{missing.says.in_language(settings.language)}; {needed}"
+    return True, f"{box.program} held a harmless program; {needed}"
 
 
 def _fonts(_settings: Settings) -> tuple[bool, str]:

@@ -24,7 +24,7 @@ from governance.submissions import SubmissionBook, SubmissionRecord
 from governance.tables import UNREGISTERED
 from model_registry.endpoint import ANYWHERE, Reach, endpoint_scores
 from model_registry.inputs import inputs_of
-from model_registry.loading import LoadedModel, compare_with_library, load_predictor
+from model_registry.loading import LoadedModel, against, compare_with_library, load_predictor
 from model_registry.store import ModelStore
 from model_registry.submission import Resolver, Submission, read_submission
 from model_registry.version import ArtifactAltered
@@ -132,7 +132,8 @@ def _examine(
     if declaration.model.flavour is Flavour.ENDPOINT:
         scores = endpoint_scores(declaration, submission.evaluation, rulebook.deidentification, reach)
     if submission.artifact is not None:
-        loaded = load_predictor(submission.artifact, declaration)
+        tier = assessment.tier
+        loaded = load_predictor(submission.artifact, declaration, code=rulebook.code, tier=tier)
         rows = draw_background(submission, loaded.predictor, rulebook)
         background = write_background(rows)
         if loaded.flavour is Flavour.SKLEARN:  # a linear model stands on the mean of its background
@@ -140,7 +141,10 @@ def _examine(
         if loaded.artifact_digest != submission.artifact_digest:
             what = declaration.model.name
             raise ArtifactAltered(what, submission.artifact_digest, loaded.artifact_digest)
-        loaded = compare_with_library(loaded, inputs_of(submission.evaluation, loaded.predictor))
+        if loaded.flavour is Flavour.PYTHON:
+            loaded = against(loaded, rows)  # what runs in its box is its own library: there is nothing to compare
+        else:
+            loaded = compare_with_library(loaded, inputs_of(submission.evaluation, loaded.predictor))
     examined = examined_from(
         declaration=declaration,
         rulebook=rulebook,

@@ -124,7 +124,12 @@ def rejudge(judged: Judged, rules: Rulebook, now: datetime) -> Standing:
     """Return how a submission stands under `rules`. Nothing is run: the rows it was examined on are not kept."""
     record = judged.record
     tier, fails = _tier(judged, rules)
-    fails += [*_purpose(record, rules), *_code(record, rules, tier), *_deidentification(judged, rules), *_open_findings(judged, rules, tier)]
+    fails += [
+        *_purpose(record, rules),
+        *_code(record, rules, tier),
+        *_deidentification(judged, rules),
+        *_open_findings(judged, rules, tier),
+    ]
     if judged.since is not None:
         fails += [*_approvals(record, rules, tier), *_end(judged.since, rules, tier, now)]
     limits = list(_limits(judged, rules, tier))

@@ -171,7 +171,9 @@ def why_not(box: Bubblewrap, seconds: float = PROBE_SECONDS) -> Sentence | None:
     """Return why a harmless program cannot run in a box, or is not held by it; None when all is as it should be."""
     try:
         command = box.python(HARMLESS)
-        done = subprocess.run(command, input=b"", capture_output=True, timeout=seconds, check=False)  # noqa: S603
+        done = subprocess.run(  # noqa: S603 - our own program; a pipe that is closed at once would end it
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
+        )
     except Fault as fault:
         return fault.says
     except (OSError, subprocess.TimeoutExpired) as error:

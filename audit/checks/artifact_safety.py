@@ -11,6 +11,7 @@ from audit.checks.wording import joined
 from policies.errors import Sentence
 
 NATIVE_DIFFERENCE = "largest_native_difference"
+RUNS_CODE = "runs_code"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class ArtifactSafety:
         if examined.predictor is None:
             return (self._no_file(),)
         most = limit_of(limits, self.name, "most_native_difference")
-        groups = (_format_line(facts, limits), _difference_line(facts, most))
+        if facts.get(RUNS_CODE) is True:  # it was admitted, and its own library is what ran: nothing to compare
+            groups: tuple[Group, ...] = (_code_line(facts),)
+        else:
+            groups = (_format_line(facts, limits), _difference_line(facts, most))
         answers = [_answer(line) for line in groups]
         difference = facts.get(NATIVE_DIFFERENCE)
         return (
@@ -73,6 +77,17 @@ def _format_line(facts: Mapping[str, object], limits: Limits) -> Group:
             zh=f"模型文件格式为 {kind}，打开时可能执行代码；请改用 {'、'.join(allowed)} 之一提交",
         )
     return {"fact": "format", "holds": holds, "says": says.as_json()}
+
+
+def _code_line(facts: Mapping[str, object]) -> Group:
+    kind, box = facts.get("format"), facts.get("held_by")
+    says = Sentence(
+        en=f"cannot conclude: the artifact is code ({kind}), which the rulebook admits at this tier; it was opened and "
+        f"scored in a box alone ({box}: no network, no files, no way out), and no check can tell what else it would do",
+        zh=f"无法得出结论：模型文件为代码（{kind}），现行规则允许该等级使用；仅在隔离环境中打开和评分"
+        f"（{box}：无网络、无文件访问、无出口），但任何检查都无法断定它还会做什么",
+    )
+    return {"fact": "format", "holds": None, "says": says.as_json()}
 
 
 def _difference_line(facts: Mapping[str, object], most: float) -> Group:

@@ -55,8 +55,8 @@ class CodeNotAdmitted(Refused):
             en, zh = "admits none (code.allow_code is false)", "不接收此类模型（code.allow_code 为 false）"
         super().__init__(
             Sentence(
-                en=f"{name} is handed in as code: opening it runs what its author wrote, and the rulebook in force {en}; "
-                "it was not opened, save the model in a format that is data",
+                en=f"{name} is handed in as code: opening it runs what its author wrote, and the rulebook in force {en}"
+                "; it was not opened, save the model in a format that is data",
                 zh=f"{name} 以代码形式提交，打开即会执行其作者编写的内容，而现行规则{zh}；"
                 "该文件未被打开，请改用不含代码的格式保存模型",
             )

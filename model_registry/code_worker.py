@@ -1,7 +1,7 @@
 """Runs in the box alone: opens a model that is code, whatever that runs, and lets it score rows.
 
-Started by `model_registry.code_models` inside bubblewrap; not for people. Besides the interpreter and its packages it finds
-there the few files of ours that it needs, and the one artifact. Nothing it says is trusted on the other side.
+Started by `model_registry.code_models` inside bubblewrap; not for people. Besides the interpreter and its packages it
+finds there the few files of ours that it needs, and the one artifact. Nothing it says is trusted on the other side.
 """
 
 from __future__ import annotations
@@ -78,12 +78,12 @@ def _require_same(found: str, digest: str) -> None:
 def _opened(raw: bytes) -> Any:
     """Return the object in a pickle, packed or not. This line is what the box is for."""
     try:
-        import joblib
+        import joblib  # type: ignore[import-untyped]
     except ImportError:
         import pickle
 
         return pickle.loads(raw)  # noqa: S301, TID251 - in the box alone
-    return joblib.load(io.BytesIO(raw))
+    return joblib.load(io.BytesIO(raw))  # noqa: TID251 - in the box alone
 
 
 def _opened_folder(folder: Path) -> Any:
@@ -97,7 +97,7 @@ def _names_of(model: Any) -> list[str]:
     known = getattr(model, "feature_names_in_", None)
     if known is not None:
         return [str(name) for name in known]
-    metadata = getattr(model, "metadata", None)
+    metadata: Any = getattr(model, "metadata", None)
     inputs = metadata.get_input_schema() if hasattr(metadata, "get_input_schema") else None
     return [str(name) for name in inputs.input_names()] if inputs is not None and inputs.has_input_names() else []
 
@@ -140,8 +140,8 @@ def _one_per_row(said: Any, rows: int) -> Floats:
     if found.shape != (rows,):
         raise Malformed(
             Sentence(
-                en=f"the model answered {rows} rows with an array of shape {found.shape}; expected one score per row, or "
-                "the probabilities of two classes",
+                en=f"the model answered {rows} rows with an array of shape {found.shape}; expected one score per row, "
+                "or the probabilities of two classes",
                 zh=f"模型对 {rows} 行数据返回了形状为 {found.shape} 的数组，应为每行一个分数，或两个类别的概率",
             )
         )

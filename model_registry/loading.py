@@ -36,7 +36,7 @@ Floats = npt.NDArray[np.float64]
 NATIVE_DIFFERENCE = "largest_native_difference"
 RUNS_CODE, HELD_BY = "runs_code", "held_by"
 BACKGROUND_ROWS, PAIRS = 100, 32
-"""How many rows stand for an absent feature of a model that can only be asked, and pairs of orders per explained row."""
+"""Rows that stand for an absent feature of a model that can only be asked, and pairs of orders per explained row."""
 
 NO_CODE = CodeRules()
 

@@ -154,7 +154,7 @@ def filter_for(machine: str) -> bytes:
     if machine not in PROCESSORS:
         raise NoFilter(machine)
     mark, place, numbers = PROCESSORS[machine]
-    denied = sorted(each[place] for each in DENIED.values() if each[place] is not None)
+    denied = [number for each in DENIED.values() if (number := each[place]) is not None]
     return b"".join(
         [
             _step(LOAD, PROCESSOR),
@@ -163,7 +163,7 @@ def filter_for(machine: str) -> bytes:
             _step(LOAD, NUMBER),
             _step(JUMP_AT_LEAST, X32, 0, 1),
             _step(RETURN, KILL),
-            *(_refuse_number(number or 0, errno.EPERM) for number in denied),
+            *(_refuse_number(number, errno.EPERM) for number in denied),
             _refuse_number(numbers["clone3"], errno.ENOSYS),
             _only(numbers["clone"], [*_refuse_bits(NAMESPACES), *_refuse_without(THREAD)]),
             *(_only(numbers[name], _refuse_others(LOCAL)) for name in ("socket", "socketpair")),

@@ -71,9 +71,13 @@ def all_ended(artifact: Path) -> bool:
 
 def refusal(model: BoxedModel, X: np.ndarray = X) -> str:
     """The one sentence with which a call is refused."""
-    with pytest.raises(CodeFailed) as refused:
+
+    def described_and_asked() -> None:
         model.described()
         model.scores(X, ("a", "b"))
+
+    with pytest.raises(CodeFailed) as refused:
+        described_and_asked()
     (said,) = refused.value.faults
     assert said.zh and "\n" not in said.en and "Traceback" not in said.en
     assert said.en.startswith("model.pkl was run in its box and gave no scores: ")
@@ -340,8 +344,8 @@ class TestAdmission:
         with pytest.raises(CodeNotAdmitted) as refused:
             load_predictor(absent, declared)
         assert refused.value.says.en == (
-            "model.pkl is handed in as code: opening it runs what its author wrote, and the rulebook in force admits none "
-            "(code.allow_code is false); it was not opened, save the model in a format that is data"
+            "model.pkl is handed in as code: opening it runs what its author wrote, and the rulebook in force admits "
+            "none (code.allow_code is false); it was not opened, save the model in a format that is data"
         )
 
     @pytest.mark.parametrize("tier", list(Tier))

@@ -460,7 +460,7 @@ class TestSurroundings:
 
     def test_the_doctor_looks_at_everything(self, terminal: Terminal) -> None:
         said = terminal.json("doctor")
-        assert {"python", "rooms", "rulebook", "data", "database", "registry", "fonts", "kernel"} <= {
+        assert {"python", "rooms", "rulebook", "data", "database", "registry", "fonts", "kernel", "sandbox"} <= {
             look["name"] for look in said["checks"]
         }
 

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from explainers.black_box import BlackBox
 from explainers.linear import LinearModel
 from explainers.predictor import Predictor
 from explainers.trees.ensemble import TreeEnsemble
@@ -21,6 +22,8 @@ from model_registry.inputs import are_positions, inputs_of
 from model_registry.lightgbm_labels import labels_in
 from model_registry.limits import DEFAULT_LIMITS, Limits
 from model_registry.mlmodel import native_file
+from model_registry.onnx_checks import judge_onnx
+from model_registry.onnx_model import onnx_predictor
 from model_registry.portable import Readable
 from model_registry.sandbox import read_in_worker, score_in_worker
 from model_registry.skops_files import check_skops
@@ -29,6 +32,9 @@ from policies.declaration import WITHOUT_ARTIFACT, Declaration, Flavour
 from policies.errors import Malformed, Refused, Sentence
 
 Floats = npt.NDArray[np.float64]
+Served = Readable | BlackBox
+"""What is run here: trees and lines that were read, and models that can only be asked."""
+
 NATIVE_DIFFERENCE = "largest_native_difference"
 
 
@@ -39,8 +45,8 @@ class NotServed(Refused):
         super().__init__(
             Sentence(
                 en=f"flavour '{flavour}' hands over no model that runs here; "
-                "hand over xgboost, lightgbm or sklearn (skops)",
-                zh=f"“{flavour}”类型没有可在此运行的模型，请提交 xgboost、lightgbm 或 sklearn（skops）模型",
+                "hand over xgboost, lightgbm, sklearn (skops) or onnx",
+                zh=f"“{flavour}”类型没有可在此运行的模型，请提交 xgboost、lightgbm、sklearn（skops）或 onnx 模型",
             )
         )
 
@@ -94,8 +100,8 @@ class LoadedModel:
     native : Path
         The file of the training library: the artifact itself, or inside an MLflow model folder.
     facts : mapping
-        For checks: "digest", "flavour", "format", "bytes", "features", "unit", "trees" and "nodes" or "weights",
-        and after `compare_with_library` "largest_native_difference" and "native_rows".
+        For checks: "digest", "flavour", "format", "bytes", "features", "unit", "trees" and "nodes", "weights", or
+        "graph_nodes" and "weights", and after `compare_with_library` "largest_native_difference" and "native_rows".
     """
 
     predictor: Predictor
@@ -120,7 +126,8 @@ def load_predictor(
     """Read an artifact into a predictor. Declarative formats only; nothing the artifact brings is run.
 
     XGBoost and LightGBM files are parsed here; objects in a `.skops` file are built in a worker process, which
-    hands back plain arrays.
+    hands back plain arrays. An ONNX graph is checked here and runs in a process of its own, which lasts as long as the
+    predictor does.
 
     Parameters
     ----------
@@ -129,7 +136,8 @@ def load_predictor(
     declaration : Declaration
         Says the flavour; where the file knows no column names, its features give them, in their order.
     background : DataFrame, optional
-        Rows whose mean is where a linear model's contributions are zero; trees bring their own.
+        Rows whose mean is where a linear model's contributions are zero, and against which a model that can only be
+        asked is explained; trees bring their own.
     limits : Limits
 
     Raises
@@ -138,17 +146,23 @@ def load_predictor(
         Refusals by content.
     Malformed
         When the model's structure is broken (`ModelRefused`), or the artifact is larger than the limit.
+    OnnxRuntimeMissing
     LibraryCrashed, LibraryHung, LibraryRefused, RefusedInside
         From the worker.
     """
     flavour = declaration.model.flavour
-    if flavour in WITHOUT_ARTIFACT or flavour is Flavour.ONNX:
+    if flavour in WITHOUT_ARTIFACT:
         raise NotServed(flavour)
     digest = artifact_digest(artifact, limits)
     native = native_file(artifact, flavour, limits) if artifact.is_dir() else artifact
     raw = native.read_bytes()
     kind = check_kind(native.name, raw, flavour)
-    predictor = _referred(_named(_read(native, raw, flavour, limits), declaration), background)
+    predictor: Served
+    if flavour is Flavour.ONNX:
+        predictor, size = _onnx(native.name, raw, declaration, background)
+    else:
+        read = _referred(_named(_read(native, raw, flavour, limits), declaration), background)
+        predictor, size = read, _size(read)
     facts = {
         "digest": digest,
         "flavour": str(flavour),
@@ -156,7 +170,7 @@ def load_predictor(
         "bytes": artifact_size(artifact),
         "features": len(predictor.feature_names),
         "unit": predictor.unit,
-        **_size(predictor),
+        **size,
     }
     return LoadedModel(
         predictor=predictor,
@@ -218,6 +232,16 @@ def _read(native: Path, raw: bytes, flavour: Flavour, limits: Limits) -> Readabl
             return replace(ensemble, categories=ensemble.categories or labels_in(raw))
     check_skops(native.name, raw, limits)
     return read_in_worker(native, limits)
+
+
+def _onnx(
+    name: str, raw: bytes, declaration: Declaration, background: pd.DataFrame | None
+) -> tuple[Served, dict[str, object]]:
+    judged = judge_onnx(name, raw, tuple(declaration.features))
+    made = onnx_predictor(name, raw, judged, None)
+    if background is not None:
+        made = replace(made, background=inputs_of(background, made, "the background"))
+    return made, {"graph_nodes": judged.nodes, "weights": judged.weights}
 
 
 def _with_whole_labels(name: str, ensemble: TreeEnsemble) -> TreeEnsemble:

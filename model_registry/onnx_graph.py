@@ -299,4 +299,4 @@ def _port(said: Mapping[str, Any]) -> Port:
 
 def _length(said: Mapping[str, Any]) -> int | None:
     value = said.get("dim_value")
-    return None if value is None or value == 0 and "dim_param" in said else int(value)
+    return None if value is None or (value == 0 and "dim_param" in said) else int(value)

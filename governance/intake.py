@@ -42,8 +42,8 @@ REGISTERING_LASTS = timedelta(minutes=10)
 """After this time without a version, the process that registered a submission is taken for dead."""
 
 AGAINST_BACKGROUND = {Flavour.SKLEARN, Flavour.ONNX}
-"""Flavours loaded again once their background is drawn: a line stands on its mean, and a model that can only be asked is
-explained against its rows."""
+"""Flavours loaded again once their background is drawn: a line stands on its mean, and a model that can only be asked
+is explained against its rows."""
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and how far it is, from 0 to 1."""

@@ -209,7 +209,8 @@ def _labels(graph: Graph) -> Iterator[Sentence]:
             value: Any = node.attributes.get(key)
             if value is None or (isinstance(value, np.ndarray) and value.tolist() == [0, 1]):
                 continue
-            shown = [one.decode("utf-8", "replace")[:20] if isinstance(one, bytes) else one for one in list(value)[:5]]
+            some = value[:5] if isinstance(value, list) else np.atleast_1d(value)[:5].tolist()
+            shown = [one.decode("utf-8", "replace")[:20] if isinstance(one, bytes) else one for one in some]
             yield Sentence(
                 en=f"{node.called} tells the classes {shown} apart; expected the labels 0 and 1, in this order",
                 zh=f"{node.called} 区分的类别为 {shown}；应依次为标签 0 和 1",

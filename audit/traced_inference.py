@@ -22,7 +22,7 @@ from audit.deidentify import deidentified
 from audit.entries import Draft, DraftColumns, Receipt, TraceSink, drafts_alike
 from audit.trace_columns import TraceColumns, encode_columns
 from explainers.explanation import Explanation
-from explainers.predictor import Predictor
+from explainers.predictor import ModelAway, Predictor
 from explainers.weight_shares import Capped, hold_caps
 from policies.declaration import Protective
 from policies.deidentification import DeidentificationPlan
@@ -394,6 +394,8 @@ def _explained(served: ServedModel, X: Floats, places: npt.NDArray[np.intp]) -> 
         explanation = served.predictor.explain(X)
         capped = hold_caps(explanation, served.caps) if served.caps.caps else None
     except Exception as error:  # noqa: BLE001 - whatever broke the explainer, an alarm still has to leave
+        if isinstance(error, ModelAway) and error.at_once:
+            return [_away(served, X, places, error.says)]
         if len(X) > 1:
             half = len(X) // 2
             return _explained(served, X[:half], places[:half]) + _explained(served, X[half:], places[half:])
@@ -402,12 +404,21 @@ def _explained(served: ServedModel, X: Floats, places: npt.NDArray[np.intp]) -> 
     return [_rows(served, X, places, explanation.scores, explanation, capped)]
 
 
+def _away(served: ServedModel, X: Floats, places: npt.NDArray[np.intp], why: Sentence) -> _Rows:
+    """Refuse all rows of a model that is not there: it gave no score, so nobody knows whether one is an alarm."""
+    logger.error("%s: %s", served.name, why.en)
+    rows = _rows(served, X, places, np.full(len(X), np.nan), None, None)
+    rows.mark(PENDING)
+    rows.refuse(np.ones(len(X), np.bool_), why)
+    return rows
+
+
 def _unexplained(served: ServedModel, X: Floats, place: npt.NDArray[np.intp]) -> _Rows:
     """Score the one row that could not be explained: an alarm is pending its explanation, all else is refused."""
     why = NO_EXPLANATION
     try:
         margins = served.predictor.margins(X)
-    except Malformed as fault:
+    except (Malformed, ModelAway) as fault:
         margins, why = np.array([np.nan]), fault.says
     except Exception as error:  # noqa: BLE001 - the other rows are answered; this one goes to a person
         logger.error("%s could not score a row: %s", served.name, type(error).__name__)

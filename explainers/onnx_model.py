@@ -1,7 +1,8 @@
 """ONNX models: asked through onnxruntime, explained by sampling like every function that cannot be read.
 
-An ONNX graph is data, but the runtime that executes it is native code. `read_onnx` runs it in this process and is for models
-one's own team trained; a model from a stranger is judged and run in a process of its own by `model_registry.onnx_model`.
+An ONNX graph is data, but the runtime that executes it is native code. `read_onnx` runs it in this process and is for
+models one's own team trained; a model from a stranger is judged and run in a process of its own by
+`model_registry.onnx_model`.
 """
 
 from __future__ import annotations
@@ -131,8 +132,8 @@ def scores_by_row(session: Any, X: Floats) -> Floats:
     if matrix.ndim != 2 or matrix.shape[1] not in (1, 2):
         raise ModelRefused(
             Sentence(
-                en=f"the ONNX model answers {len(X)} rows with an array of shape {matrix.shape}; expected a score per row, "
-                "or the probabilities of two classes",
+                en=f"the ONNX model answers {len(X)} rows with an array of shape {matrix.shape}; "
+                "expected a score per row, or the probabilities of two classes",
                 zh=f"该 ONNX 模型对 {len(X)} 行返回形状为 {matrix.shape} 的数组；应为每行一个分数，或两类的概率",
             )
         )

@@ -1,8 +1,8 @@
 """Inside a lasting worker: frames in, frames out, one at a time, until nobody asks any more.
 
 A frame is eight bytes of length (little-endian) and a bundle of that length (`model_registry.bundle`): arrays and plain
-words. The first frame in says what to make ready and is answered with `{"ready": true}`; every further one is a question.
-What cannot be answered is answered with `{"faults": [sentences]}` or `{"broken": {"kind", "message"}}`.
+words. The first frame in says what to make ready and is answered with `{"ready": true}`; every further one is a
+question. What cannot be answered is answered with `{"faults": [sentences]}` or `{"broken": {"kind", "message"}}`.
 
 Whatever speaks this over its standard input and output can be a lasting worker, in whatever box it was launched.
 """

@@ -1,8 +1,8 @@
 """A process that stays: it makes a model ready once and is asked many times; when it falls it is one refused call.
 
 How it is launched is a value handed in, so that the same worker runs a declarative model in a process with limits and,
-where the house admits code, a model of code inside a box. What it says is read as a stranger's: length first, of a short
-list of types, within a size.
+where the house admits code, a model of code inside a box. What it says is read as a stranger's: length first, of a
+short list of types, within a size.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class WorkerLimits:
     start_seconds: float = 30.0
     call_seconds: float = 5.0
     answer_bytes: int = 64_000_000
-    crashes: int = 3
+    crashes: int = 8
     rest_seconds: float = 10.0
 
 
@@ -69,7 +69,8 @@ class WorkerHangs(ModelAway):
     def __init__(self, name: str, seconds: float) -> None:
         super().__init__(
             Sentence(
-                en=f"{name} gave no answer within {seconds:g} s and was stopped; fall back to manual control for this call",
+                en=f"{name} gave no answer within {seconds:g} s and was stopped; "
+                "fall back to manual control for this call",
                 zh=f"{name} 在 {seconds:g} 秒内未给出结果，已被终止；本次调用请转为人工控制",
             ),
             at_once=True,

@@ -182,7 +182,8 @@ def _outputs(graph: Graph) -> Iterator[Sentence]:
     if not ((len(ports) == 1 or label_first) and _is_score(ports[-1])):
         shown = "; ".join(f"{one.name[:80]}: {one.described[:80]}" for one in ports[:5]) or "nothing"
         yield Sentence(
-            en=f"it answers {shown}; expected one score per row, or the label and then the probabilities of classes 0 and 1",
+            en=f"it answers {shown}; expected one score per row, "
+            "or the label and then the probabilities of classes 0 and 1",
             zh=f"其输出为 {shown}；应为每行一个分数，或先标签后 0、1 两类的概率",
         )
 
@@ -193,7 +194,7 @@ def _is_score(port: Port) -> bool:
     shape = port.shape
     if port.element not in (FLOAT, DOUBLE) or not shape or shape[0] is not None:
         return False
-    return len(shape) == 1 or len(shape) == 2 and shape[1] in (1, 2)
+    return len(shape) == 1 or (len(shape) == 2 and shape[1] in (1, 2))
 
 
 def _is_probability(ports: tuple[Port, ...]) -> bool:
@@ -206,9 +207,10 @@ def _labels(graph: Graph) -> Iterator[Sentence]:
     for node in graph.nodes:
         for key in LABELS:
             value: Any = node.attributes.get(key)
-            if value is None or isinstance(value, np.ndarray) and value.tolist() == [0, 1]:
+            if value is None or (isinstance(value, np.ndarray) and value.tolist() == [0, 1]):
                 continue
-            shown = [one.decode("utf-8", "replace")[:20] if isinstance(one, bytes) else one for one in list(value)[:5]]
+            some = value[:5] if isinstance(value, list) else np.atleast_1d(value)[:5].tolist()
+            shown = [one.decode("utf-8", "replace")[:20] if isinstance(one, bytes) else one for one in some]
             yield Sentence(
                 en=f"{node.called} tells the classes {shown} apart; expected the labels 0 and 1, in this order",
                 zh=f"{node.called} 区分的类别为 {shown}；应依次为标签 0 和 1",

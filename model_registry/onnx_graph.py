@@ -144,6 +144,8 @@ def read_graph(raw: bytes) -> tuple[Graph, list[Sentence]]:
 
 
 REFUSED = {
+    "sparse_initializer": "a constant kept as its few numbers",
+    "quantization_annotation": "a way to quantise",
     "functions": "operations defined in the file",
     "training_info": "a second graph for training",
     "external_data": "numbers kept in other files",
@@ -152,6 +154,8 @@ REFUSED = {
     "segment": "a tensor in pieces",
 }
 REFUSED_ZH = {
+    "sparse_initializer": "稀疏存放的常量",
+    "quantization_annotation": "量化标注",
     "functions": "文件自定义的运算",
     "training_info": "用于训练的另一计算图",
     "external_data": "存放在其他文件中的数值",
@@ -244,18 +248,24 @@ def _tensor(said: Mapping[str, Any], where: str, noted: Noted) -> Tensor:
     if len(shape) > MOST_AXES or any(length < 0 for length in shape):
         noted.add(f"'{where}' has the impossible shape {list(shape)[:9]}", f"“{where}”的形状 {list(shape)[:9]} 不可能")
         return none
+    if kind not in RAW_TYPES and kind != STRING:
+        noted.add(f"'{where}' has an element type {kind} that is not read", f"“{where}”的元素类型 {kind} 不予读取")
+        return none
     wanted = 1
     for length in shape:  # Python's numbers do not overflow
         wanted *= length
     values, found = _numbers(said, kind)
+    if found is None:
+        noted.add(
+            f"the numbers of '{where}' are cut off, or kept in another way than type {kind} is",
+            f"“{where}”的数值不完整，或其存放方式与类型 {kind} 不符",
+        )
+        return none
     if found != wanted:
         noted.add(
             f"'{where}' says shape {list(shape)}, {wanted:,} numbers, and holds {found:,}",
             f"“{where}”声明形状为 {list(shape)}，应有 {wanted:,} 个数，实际为 {found:,} 个",
         )
-        return none
-    if values is None and kind != STRING:
-        noted.add(f"'{where}' has an element type {kind} that is not read", f"“{where}”的元素类型 {kind} 不予读取")
         return none
     if values is not None and values.dtype.kind == "f" and np.isnan(values).any():
         noted.add(f"'{where}' holds numbers that are not numbers (NaN)", f"“{where}”中含有非数值（NaN）")
@@ -263,23 +273,21 @@ def _tensor(said: Mapping[str, Any], where: str, noted: Noted) -> Tensor:
     return Tensor(none.name, shape, None if values is None else values.reshape(shape))
 
 
-def _numbers(said: Mapping[str, Any], kind: int) -> tuple[Array | None, int]:
-    """Return the numbers of a tensor, flat, and how many there are; -1 where they are kept in two ways at once."""
+def _numbers(said: Mapping[str, Any], kind: int) -> tuple[Array | None, int | None]:
+    """Return the numbers of a tensor, flat, and how many; None where they are not kept in the one right way."""
     lists = [name for name in ("float_data", "int32_data", "int64_data", "double_data", "uint64_data") if name in said]
     texts, raw = said.get("string_data", ()), said.get("raw_data")
     if len(lists) + bool(texts) + (raw is not None) > 1:
-        return None, -1
+        return None, None
     if kind == STRING:
-        return None, -1 if lists or raw is not None else len(texts)
-    if kind not in RAW_TYPES or texts:
-        return None, 0
+        return None, None if lists or raw is not None else len(texts)
     if raw is not None:
         size = np.dtype(RAW_TYPES[kind]).itemsize
-        return (np.frombuffer(raw, RAW_TYPES[kind]), len(raw) // size) if len(raw) % size == 0 else (None, -1)
+        return (None, None) if len(raw) % size else (np.frombuffer(raw, RAW_TYPES[kind]), len(raw) // size)
     if not lists:
-        return np.zeros(0, RAW_TYPES[kind]), 0
+        return (None, None) if texts else (np.zeros(0, RAW_TYPES[kind]), 0)
     if lists[0] != LISTED.get(kind):
-        return None, -1
+        return None, None
     values = np.asarray(said[lists[0]])
     return values, len(values)
 
@@ -299,4 +307,4 @@ def _port(said: Mapping[str, Any]) -> Port:
 
 def _length(said: Mapping[str, Any]) -> int | None:
     value = said.get("dim_value")
-    return None if value is None or value == 0 and "dim_param" in said else int(value)
+    return None if value is None or (value == 0 and "dim_param" in said) else int(value)

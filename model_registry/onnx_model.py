@@ -1,4 +1,4 @@
-"""An ONNX model that was handed in: its file judged by us, its graph run in a process of its own, asked and never read."""
+"""An ONNX model that was handed in: its file judged by us, its graph run in a process of its own and only asked."""
 
 from __future__ import annotations
 

@@ -1,44 +1,38 @@
-"""Which operations of ONNX are run: arithmetic on one table of numbers, tree ensembles and lines; nothing that loops."""
+"""Which operations of ONNX are run: arithmetic on one table of numbers, trees and lines; nothing that loops."""
 
 from __future__ import annotations
 
-_ARITHMETIC = """
-Abs Add And ArgMax ArgMin BatchNormalization Cast CastLike Ceil Celu Clip Concat Constant ConstantOfShape Div Dropout Elu Equal
-Erf Exp Expand Flatten Floor Gather GatherElements Gelu Gemm Greater GreaterOrEqual HardSigmoid HardSwish Identity IsInf IsNaN
-LayerNormalization LeakyRelu Less LessOrEqual Log LogSoftmax MatMul Max Mean Min Mish Mul Neg Not Or PRelu Pow Reciprocal
-ReduceL1 ReduceL2 ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Relu Reshape Round Selu
-Shape Sigmoid Sign Slice Softmax Softplus Softsign Split Sqrt Squeeze Sub Sum Tanh ThresholdedRelu TopK Transpose Unsqueeze
-Where Xor
+_BY_CELL = """
+    Abs Cast CastLike Ceil Celu Clip Dropout Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity IsInf IsNaN LeakyRelu
+    Log Mish Neg Not PRelu Reciprocal Relu Round Selu Sigmoid Sign Softplus Softsign Sqrt Tanh ThresholdedRelu
 """
-
-_LEARNING = """
-ArrayFeatureExtractor Binarizer Imputer LinearClassifier LinearRegressor Normalizer Scaler TreeEnsembleClassifier
-TreeEnsembleRegressor ZipMap
+_BY_ROW = "BatchNormalization LayerNormalization LogSoftmax Softmax"
+_OF_SEVERAL = "Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mul Or Pow Sub Sum Where Xor"
+_OTHERS = """
+    ArgMax ArgMin Concat Constant ConstantOfShape Expand Flatten Gather GatherElements Gemm MatMul ReduceL1 ReduceL2
+    ReduceLogSumExp ReduceMax ReduceMean ReduceMin ReduceProd ReduceSum ReduceSumSquare Reshape Shape Slice Split
+    Squeeze TopK Transpose Unsqueeze
+"""
+_PREPARING = "Binarizer Imputer Normalizer Scaler"
+_LEARNT = """
+    ArrayFeatureExtractor LinearClassifier LinearRegressor TreeEnsembleClassifier TreeEnsembleRegressor ZipMap
 """
 
 LEARNING_DOMAIN = "ai.onnx.ml"
 OPERATIONS: dict[str, frozenset[str]] = {
-    "": frozenset(_ARITHMETIC.split()),
-    LEARNING_DOMAIN: frozenset(_LEARNING.split()),
+    "": frozenset(f"{_BY_CELL} {_BY_ROW} {_OF_SEVERAL} {_OTHERS}".split()),
+    LEARNING_DOMAIN: frozenset(f"{_PREPARING} {_LEARNT}".split()),
 }
-"""By domain. Left out on purpose: what loops or branches (Loop, Scan, If), draws random numbers, reads texts, repeats or
-pads without bound (Tile, Range, Pad, Resize), and everything made for images and sequences."""
+"""By domain. Left out on purpose: what loops or branches (Loop, Scan, If), draws random numbers, reads texts, repeats
+or pads without bound (Tile, Range, Pad, Resize), and everything made for images and sequences."""
 
 REPEATS = frozenset({"Loop", "Scan", "If", "SequenceMap"})
 RANDOM = frozenset(
     {"RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Multinomial", "Bernoulli"}
 )
 
-KEEPS_WIDTH = frozenset(
-    """
-Abs Cast CastLike Ceil Celu Clip Dropout Elu Erf Exp Floor Gelu HardSigmoid HardSwish Identity IsInf IsNaN LayerNormalization
-LeakyRelu Log LogSoftmax Mish Neg Not PRelu Reciprocal Relu Round Selu Sigmoid Sign Softmax Softplus Softsign Sqrt Tanh
-ThresholdedRelu BatchNormalization Binarizer Imputer Normalizer Scaler
-""".split()
-)
+KEEPS_WIDTH = frozenset(f"{_BY_CELL} {_BY_ROW} {_PREPARING}".split())
 """Whose output has as many columns as their first input."""
 
-JOINS_WIDTHS = frozenset(
-    "Add And Div Equal Greater GreaterOrEqual Less LessOrEqual Max Mean Min Mul Or Pow Sub Sum Where Xor".split()
-)
+JOINS_WIDTHS = frozenset(_OF_SEVERAL.split())
 """Whose inputs are stretched to each other's columns."""

@@ -43,7 +43,8 @@ def tree_faults(node: Node, columns: int | None) -> Iterator[Sentence]:
     if columns is None:
         yield _fault(
             node,
-            "how many columns it sees cannot be told; put trees right behind the input, a scaler or a choice of columns",
+            "how many columns it sees cannot be told; put trees right behind the input, a scaler or a choice of "
+            "columns",
             "无法确定其输入列数，请将树模型直接置于输入、缩放或选列之后",
         )
         return

@@ -21,6 +21,7 @@ SECTIONS = {
         "addresses.md",
         "notifications.md",
         "hostile-files.md",
+        "code-models.md",
         "mlflow.md",
         "serving.md",
         "operating.md",

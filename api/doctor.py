@@ -44,6 +44,7 @@ def examine_installation(settings: Settings) -> tuple[Look, ...]:
         ("registry shows", _registry_shows),
         ("fonts", _fonts),
         ("kernel", _kernel),
+        ("sandbox", _sandbox),
     )
     return tuple(_look(name, look, settings) for name, look in looks)
 
@@ -137,6 +138,19 @@ def _registry_shows(settings: Settings) -> tuple[bool, str]:
         database.close()
     said = "; ".join(fault.says.in_language(settings.language) for fault in found)
     return not found, said or "at the last look, what was decided"
+
+
+def _sandbox(settings: Settings) -> tuple[bool, str]:
+    """Whether models that are code could run. Where the rulebook admits none, nothing is wrong without a box."""
+    from model_registry.bubblewrap import NoSandbox, bubblewrap
+
+    allowed = read_rulebook(settings.rulebook or BUILT_IN).code.allow_code
+    needed = "the rulebook admits such models" if allowed else "the rulebook admits none"
+    try:
+        box = bubblewrap()
+    except NoSandbox as missing:
+        return not allowed, f"{missing.says.in_language(settings.language)}; {needed}"
+    return True, f"{box.program} held a harmless program; {needed}"
 
 
 def _fonts(_settings: Settings) -> tuple[bool, str]:

@@ -143,7 +143,7 @@ def _opened(
     spool = OfflineSpool(data / "spool", clock, f"edge-{package.box}")
     (data / "spool" / "box").write_text(package.box, encoding="utf-8")
     permits = PermitBook(database, clock, monotonic)
-    models = Models(BoxedStore(folder / "models", package.places))
+    models = Models(BoxedStore(folder / "models", package.places), lambda: rulebook.code)
     serving = Serving(
         permits=permits,
         book=SubmissionBook(database),

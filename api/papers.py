@@ -41,6 +41,7 @@ LIBRARIES: dict[str, tuple[str, ...]] = {
     "lightgbm": ("lightgbm",),
     "sklearn": ("scikit-learn", "skops"),
     "onnx": ("onnxruntime",),
+    "python": ("joblib", "cloudpickle"),
 }
 """The library of each flavour, beside those every examination uses."""
 

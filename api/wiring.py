@@ -258,7 +258,7 @@ def open_service(
     permits = PermitBook(database, ForwardClock(clock, monotonic), monotonic)
     reviews = Reviews(log)
     appeals = Appeals(log, reviews, rulebooks.in_force, clock)
-    models = Models(store)
+    models = Models(store, lambda: rulebooks.in_force().code)
     measures = Measures(log)
     outcomes = Outcomes(log)
     reach = Reach(named=frozenset(settings.endpoint_hosts), anywhere=False, token=settings.endpoint_token)

@@ -16,6 +16,7 @@ from audit.entries import Draft, Receipt, TraceSink
 from audit.scored_rows import INFINITE, NOT_SCORED
 from audit.served_model import Asked, ServedModel
 from audit.trace import DecisionTrace, encode_trace
+from explainers.predictor import ModelAway
 from policies.errors import Sentence
 from policies.permitted_use import PurposeRules, require_permitted
 
@@ -121,9 +122,10 @@ def _scored(served: ServedModel, X: Floats, why: dict[int, Sentence]) -> tuple[F
     good = ~np.isinf(X).any(axis=1)
     try:
         margins[good] = served.predictor.margins(X[good])
-    except Exception:  # noqa: BLE001 - one row that breaks the model must not hold another's alarm back
-        # Alone, each row shows whether it is the one; what broke is logged there.
-        for place in np.flatnonzero(good).tolist():
+    except Exception as error:  # noqa: BLE001 - one row that breaks the model must not hold another's alarm back
+        # Alone, each row shows whether it is the one; what broke is logged there. A model that is away answers none.
+        away = isinstance(error, ModelAway) and error.at_once
+        for place in () if away else np.flatnonzero(good).tolist():
             margins[place] = _margin_alone(served, X[place : place + 1])
     why |= dict.fromkeys(np.flatnonzero(good & np.isnan(margins)).tolist(), NOT_SCORED)
     return margins, served.predictor.score_of(margins)

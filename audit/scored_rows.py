@@ -11,6 +11,7 @@ import numpy.typing as npt
 from audit.decided import CAPPED, CLIP_KEPT_ALARM, HANDED_OVER, LAPSED, MARK, PENDING, REPLAY_CLOCK, REVIEW, words_of
 from audit.served_model import ServedModel
 from explainers.explanation import Explanation
+from explainers.predictor import ModelAway
 from explainers.weight_shares import Capped, hold_caps
 from policies.errors import Malformed, Sentence
 from policies.feature_caps import OnExceed
@@ -119,6 +120,8 @@ def explained(served: ServedModel, X: Floats, places: Places) -> list[Rows]:
         explanation = served.predictor.explain(X)
         capped = hold_caps(explanation, served.caps) if served.caps.caps else None
     except Exception as error:  # noqa: BLE001 - whatever broke the explainer, an alarm still has to leave
+        if isinstance(error, ModelAway) and error.at_once:
+            return [_away(served, X, places, error.says)]
         if len(X) > 1:
             half = len(X) // 2
             return explained(served, X[:half], places[:half]) + explained(served, X[half:], places[half:])
@@ -127,12 +130,21 @@ def explained(served: ServedModel, X: Floats, places: Places) -> list[Rows]:
     return [_rows(served, X, places, explanation.scores, explanation, capped)]
 
 
+def _away(served: ServedModel, X: Floats, places: Places, why: Sentence) -> Rows:
+    """Refuse all rows of a model that is not there: it gave no score, so nobody knows whether one is an alarm."""
+    logger.error("%s: %s", served.name, why.en)
+    rows = _rows(served, X, places, np.full(len(X), np.nan), None, None)
+    rows.mark(PENDING)
+    rows.refuse(np.ones(len(X), np.bool_), why)
+    return rows
+
+
 def _unexplained(served: ServedModel, X: Floats, place: Places) -> Rows:
     """Score the one row that could not be explained: an alarm is pending its explanation, all else is refused."""
     why = NO_EXPLANATION
     try:
         margins = served.predictor.margins(X)
-    except Malformed as fault:
+    except (Malformed, ModelAway) as fault:
         margins, why = np.array([np.nan]), fault.says
     except Exception as error:  # noqa: BLE001 - the other rows are answered; this one goes to a person
         logger.error("%s could not score a row: %s", served.name, type(error).__name__)

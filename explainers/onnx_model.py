@@ -1,7 +1,8 @@
 """ONNX models: asked through onnxruntime, explained by sampling like every function that cannot be read.
 
-An ONNX graph is data, but the runtime that executes it is native code; a model from a stranger belongs into the worker
-process of `model_registry.sandbox`. This module is for models one's own team trained.
+An ONNX graph is data, but the runtime that executes it is native code. `read_onnx` runs it in this process and is for
+models one's own team trained; a model from a stranger is judged and run in a process of its own by
+`model_registry.onnx_model`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,9 @@ from explainers.trees.nodes import ModelRefused
 from policies.errors import Sentence, Unavailable
 
 Floats = npt.NDArray[np.float64]
+
+KINDS: dict[str, type[np.floating[Any]]] = {"tensor(float)": np.float32, "tensor(double)": np.float64}
+"""What a model may take as its matrix."""
 
 
 class OnnxRuntimeMissing(Unavailable):
@@ -55,11 +59,10 @@ def read_onnx(
         When the bytes are no ONNX model, or its input is not one matrix of numbers.
     OnnxRuntimeMissing
     """
-    session = _session(raw)
+    session = open_session(raw)
     inputs = session.get_inputs()
     width = inputs[0].shape[-1] if len(inputs) == 1 and len(inputs[0].shape) == 2 else None
-    kinds = {"tensor(float)": np.float32, "tensor(double)": np.float64}
-    if width is None or inputs[0].type not in kinds:
+    if width is None or inputs[0].type not in KINDS:
         shown = ", ".join(f"{found.name}: {found.type} {found.shape}" for found in inputs)
         raise ModelRefused(
             Sentence(
@@ -75,17 +78,22 @@ def read_onnx(
                 zh=f"该 ONNX 模型需要 {width} 个特征，实际给出 {len(names)} 个",
             )
         )
-    name, dtype = inputs[0].name, kinds[inputs[0].type]
-    outputs = [found.name for found in session.get_outputs()]
 
     def answers(X: Floats) -> Floats:
-        return _scores(session.run(outputs, {name: np.ascontiguousarray(X, dtype=dtype)}))
+        return scores_by_row(session, X)
 
+    outputs = session.get_outputs()
     unit = "probability" if len(outputs) > 1 else "value"
     return BlackBox(function=answers, feature_names=names, background=background, seed=seed, pairs=pairs, unit=unit)
 
 
-def _session(raw: bytes) -> Any:
+def open_session(raw: bytes) -> Any:
+    """Return a session of onnxruntime with one thread. Native code reads the bytes.
+
+    Raises
+    ------
+    ModelRefused, OnnxRuntimeMissing
+    """
     try:
         import onnxruntime
     except ImportError as missing:
@@ -104,10 +112,29 @@ def _session(raw: bytes) -> Any:
         ) from wrong
 
 
-def _scores(said: list[Any]) -> Floats:
-    """Return one number per row: the last column of the probabilities, or the only output."""
-    answer = said[-1]
+def scores_by_row(session: Any, X: Floats) -> Floats:
+    """Return the score of each row of `X`: the probability of class 1, or the only output.
+
+    The last output holds it: a column, the probabilities of both classes, or a mapping of class to probability per row.
+
+    Raises
+    ------
+    ModelRefused
+        When there are more than two columns, so nobody knows which is meant.
+    """
+    taken, last = session.get_inputs()[0], session.get_outputs()[-1].name
+    answer = session.run([last], {taken.name: np.ascontiguousarray(X, dtype=KINDS[taken.type])})[0]
     if isinstance(answer, list):  # ZipMap gives one mapping of class to probability per row
-        return np.array([list(row.values())[-1] for row in answer], dtype=np.float64)
+        answer = [[row[label] for label in sorted(row)] for row in answer]
     matrix = np.asarray(answer, dtype=np.float64)
-    return matrix[:, -1] if matrix.ndim == 2 else matrix
+    if matrix.ndim == 1:
+        return matrix
+    if matrix.ndim != 2 or matrix.shape[1] not in (1, 2):
+        raise ModelRefused(
+            Sentence(
+                en=f"the ONNX model answers {len(X)} rows with an array of shape {matrix.shape}; "
+                "expected a score per row, or the probabilities of two classes",
+                zh=f"该 ONNX 模型对 {len(X)} 行返回形状为 {matrix.shape} 的数组；应为每行一个分数，或两类的概率",
+            )
+        )
+    return matrix[:, -1].copy()

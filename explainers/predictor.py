@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from explainers.explanation import Explanation
+from policies.errors import Sentence, Unavailable
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,3 +54,14 @@ class Predictor(Protocol):
     def explain(self, X: Floats) -> Explanation:
         """Return the contributions to `margins(X)`."""
         ...
+
+
+class ModelAway(Unavailable):
+    """The process in which a model runs gave no answer: it crashed, hangs, or rests after it did.
+
+    `at_once` says that asking again would be answered the same way without trying.
+    """
+
+    def __init__(self, said: Sentence, *, at_once: bool = False) -> None:
+        super().__init__(said)
+        self.at_once = at_once

@@ -14,6 +14,7 @@ import orjson
 from audit.checks.check import Finding
 from audit.entries import Clock, TraceSink, identifier_text, microseconds_of, new_identifier
 from audit.examination import Examined, examine, examined_from
+from explainers.predictor import ModelAway
 from explainers.weight_shares import hold_caps
 from governance.background import DOCUMENT, SEED, draw_background, write_background
 from governance.permits import MayNotRun, PermitBook
@@ -26,12 +27,12 @@ from model_registry.addresses import NothingThere
 from model_registry.endpoint import ANYWHERE, Reach, endpoint_scores
 from model_registry.fetching import fetcher
 from model_registry.inputs import inputs_of
-from model_registry.loading import LoadedModel, compare_with_library, load_predictor
+from model_registry.loading import LoadedModel, against, compare_with_library, load_predictor
 from model_registry.store import ModelStore
 from model_registry.submission import Resolver, Submission, read_submission
 from model_registry.version import ArtifactAltered
 from policies.declaration import Flavour
-from policies.errors import Conflict, Sentence
+from policies.errors import Conflict, Refused, Sentence
 from policies.feature_caps import FeatureCaps, OnExceed
 from policies.impact_matrix import Assessment, assess
 from policies.negative_list import NegativeList
@@ -42,6 +43,10 @@ from policies.scenario_files import built_in_list
 
 REGISTERING_LASTS = timedelta(minutes=10)
 """After this time without a version, the process that registered a submission is taken for dead."""
+
+AGAINST_BACKGROUND = {Flavour.SKLEARN, Flavour.ONNX}
+"""Flavours loaded again once their background is drawn: a line stands on its mean, and a model that can only be asked
+is explained against its rows."""
 
 Progress = Callable[[str, float], None]
 """Told what is being done, and how far it is, from 0 to 1."""
@@ -57,6 +62,18 @@ class RulesChanged(Conflict):
                 f"({now.digest[:12]}) is in force now; examine it again",
                 zh=f"检查依据的规则为 {examined.version}（{examined.digest[:12]}），现行规则已为 {now.version}"
                 f"（{now.digest[:12]}），请重新检查",
+            )
+        )
+
+
+class BreaksDown(Refused):
+    """The model crashed or hung while it was examined, on rows that may come any day."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            Sentence(
+                en=f"{name} crashed or hung while the checks asked it; the model is refused, nothing else was touched",
+                zh=f"检查过程中 {name} 崩溃或无响应；该模型被拒绝，其他部分未受影响",
             )
         )
 
@@ -135,28 +152,35 @@ def _examine(
     if declaration.model.flavour is Flavour.ENDPOINT:
         scores = endpoint_scores(declaration, submission.evaluation, rulebook.deidentification, reach)
     if submission.artifact is not None:
-        loaded = load_predictor(submission.artifact, declaration)
+        tier = assessment.tier
+        loaded = load_predictor(submission.artifact, declaration, code=rulebook.code, tier=tier)
         rows = draw_background(submission, loaded.predictor, rulebook)
         background = write_background(rows)
-        if loaded.flavour is Flavour.SKLEARN:  # a linear model stands on the mean of its background
+        if loaded.flavour in AGAINST_BACKGROUND:
             loaded = load_predictor(submission.artifact, declaration, background=rows)
         if loaded.artifact_digest != submission.artifact_digest:
             what = declaration.model.name
             raise ArtifactAltered(what, submission.artifact_digest, loaded.artifact_digest)
-        loaded = compare_with_library(loaded, inputs_of(submission.evaluation, loaded.predictor))
-    examined = examined_from(
-        declaration=declaration,
-        rulebook=rulebook,
-        tier=assessment.tier,
-        evaluation=submission.evaluation,
-        training=submission.training,
-        predictor=loaded.predictor if loaded is not None else None,
-        scores=scores,
-        artifact=loaded.facts if loaded is not None else {"digest": submission.artifact_digest},
-        seed=SEED,
-        negative_list=negative_list,
-    )
-    findings = examine(examined, lambda name, done, total: tell(name, 0.1 + 0.85 * done / total))
+        if loaded.flavour is Flavour.PYTHON:
+            loaded = against(loaded, rows)  # what runs in its box is its own library: there is nothing to compare
+        else:
+            loaded = compare_with_library(loaded, inputs_of(submission.evaluation, loaded.predictor))
+    try:
+        examined = examined_from(
+            declaration=declaration,
+            rulebook=rulebook,
+            tier=assessment.tier,
+            evaluation=submission.evaluation,
+            training=submission.training,
+            predictor=loaded.predictor if loaded is not None else None,
+            scores=scores,
+            artifact=loaded.facts if loaded is not None else {"digest": submission.artifact_digest},
+            seed=SEED,
+            negative_list=negative_list,
+        )
+        findings = examine(examined, lambda name, done, total: tell(name, 0.1 + 0.85 * done / total))
+    except ModelAway as away:
+        raise BreaksDown(declaration.model.name) from away
     tell("done", 1.0)
     return Examination(
         submission=submission,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
@@ -13,9 +14,11 @@ import pandas as pd
 from explainers.predictor import Predictor
 from governance.background import DOCUMENT, read_background
 from governance.submissions import SubmissionRecord
+from model_registry.code_models import require_admitted
 from model_registry.loading import load_predictor
 from model_registry.version import ArtifactAltered
-from policies.declaration import WITHOUT_ARTIFACT
+from policies.declaration import WITHOUT_ARTIFACT, Flavour
+from policies.terms import CodeRules
 
 
 class Artifacts(Protocol):
@@ -31,10 +34,14 @@ class Artifacts(Protocol):
 
 
 class Models:
-    """Loads the predictor of any registered version, permitted or not, for serving, replay and explanation."""
+    """Loads the predictor of any registered version, permitted or not, for serving, replay and explanation.
 
-    def __init__(self, store: Artifacts) -> None:
+    `code` tells whether the rules of this moment open models that are code; without it none is.
+    """
+
+    def __init__(self, store: Artifacts, code: Callable[[], CodeRules] = CodeRules) -> None:
         self._store = store
+        self._code = code
         self._loaded: dict[str, Predictor] = {}
         self._backgrounds: dict[str, pd.DataFrame] = {}
         self._lock = threading.Lock()
@@ -46,13 +53,21 @@ class Models:
         ------
         ArtifactAltered
             When the registry no longer holds the bytes that were submitted.
+        CodeNotAdmitted, NoSandbox
+            For a model that is code, also when it was admitted before.
         """
+        rules = self._code()
+        if record.declaration.model.flavour is Flavour.PYTHON:
+            require_admitted(f"{record.model}:{record.version}", rules, record.tier)
         path = self._store.artifact(record.model, record.version)
         with self._lock:
             known = self._loaded.get(record.id)
             if known is not None:
                 return known
-            found = load_predictor(path, record.declaration, background=self._rows(record))
+            rows = self._rows(record)
+            found = load_predictor(
+                path, record.declaration, background=rows, code=rules, tier=record.tier, serving=True
+            )
             if found.artifact_digest != record.artifact_digest:
                 what = f"{record.model}:{record.version}"
                 raise ArtifactAltered(what, record.artifact_digest, found.artifact_digest)

@@ -21,6 +21,7 @@ from audit.entries import Clock
 from audit.log_reader import Wanted
 from audit.served_model import ServedModel
 from audit.trace_log import TraceLog
+from explainers.predictor import ModelAway
 from policies.errors import Sentence
 from policies.terms import MONITORS, MonitorRules
 
@@ -165,8 +166,12 @@ class Monitors:
             served, X, decided, seconds = self._incoming.popleft()
             window = self._windows.get(served.name)
             if window is None or window.served.artifact_digest != served.artifact_digest:
-                background = self._background_of(served.name, served.version)
-                window = self._windows[served.name] = _Window(served, background)
+                try:
+                    window = _Window(served, self._background_of(served.name, served.version))
+                except ModelAway as away:  # it is watched again once it answers
+                    logger.warning("%s is not watched: %s", served.name, away)
+                    continue
+                self._windows[served.name] = window
             clean = deidentified(X, served.predictor.feature_names, served.plan)
             window.add(clean, decided, seconds, most)
 

@@ -11,6 +11,7 @@ from typing import Any
 from governance.permits import Permit
 from governance.rulebooks import Rulebooks
 from governance.submissions import SubmissionRecord
+from policies.declaration import Flavour
 from policies.deidentification import plan_for
 from policies.errors import Fault, Sentence
 from policies.feature_caps import caps_for
@@ -148,7 +149,12 @@ def rejudge(judged: Judged, rules: Rulebook, now: datetime) -> Standing:
     """Return how a submission stands under `rules`. Nothing is run: the rows it was examined on are not kept."""
     record = judged.record
     tier, fails = _tier(judged, rules)
-    fails += [*_purpose(record, rules), *_deidentification(judged, rules), *_open_findings(judged, rules, tier)]
+    fails += [
+        *_purpose(record, rules),
+        *_code(record, rules, tier),
+        *_deidentification(judged, rules),
+        *_open_findings(judged, rules, tier),
+    ]
     if judged.since is not None:
         fails += [*_approvals(record, rules, tier), *_end(judged.since, rules, tier, now)]
     limits = list(_limits(judged, rules, tier))
@@ -192,6 +198,14 @@ def _purpose(record: SubmissionRecord, rules: Rulebook) -> Iterator[Failing]:
         require_permitted(record.declaration.use.purpose, rules.purposes)
     except PurposeRefused as refused:
         yield Failing(says=refused.says, passable=False)
+
+
+def _code(record: SubmissionRecord, rules: Rulebook, tier: Tier) -> Iterator[Failing]:
+    if record.declaration.model.flavour is Flavour.PYTHON and not rules.code.admits(tier):
+        yield _never(
+            f"it is code, and these rules admit no code at {tier}; hand in a model that is data",
+            f"该模型含代码，而现行规则不允许 {tier} 级使用含代码的模型，请提交不含代码的模型",
+        )
 
 
 def _deidentification(judged: Judged, rules: Rulebook) -> Iterator[Failing]:

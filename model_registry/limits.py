@@ -26,6 +26,8 @@ class Limits:
         Address space of the process that runs a training library.
     worker_seconds : float
         Wall clock and processor time of that process.
+    code_seconds : float
+        Processor time a model that is code may take over its whole life; one call lasts `worker_seconds` at most.
     """
 
     declaration_bytes: int = 1_000_000
@@ -35,6 +37,7 @@ class Limits:
     unpacked_bytes: int = 2_000_000_000
     worker_bytes: int = 6_000_000_000
     worker_seconds: float = 120.0
+    code_seconds: float = 1_800.0
 
 
 DEFAULT_LIMITS = Limits()

@@ -11,25 +11,39 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from explainers.black_box import BlackBox
 from explainers.linear import LinearModel
 from explainers.predictor import Predictor
 from explainers.trees.ensemble import TreeEnsemble
 from explainers.trees.lightgbm_reader import read_lightgbm
 from explainers.trees.xgboost_reader import read_xgboost
+from model_registry.code_models import boxed_model, columns_of, require_admitted
 from model_registry.digests import artifact_digest, artifact_size
 from model_registry.inputs import are_positions, inputs_of
 from model_registry.lightgbm_labels import labels_in
 from model_registry.limits import DEFAULT_LIMITS, Limits
 from model_registry.mlmodel import native_file
+from model_registry.onnx_checks import judge_onnx
+from model_registry.onnx_model import onnx_predictor
 from model_registry.portable import Readable
 from model_registry.sandbox import read_in_worker, score_in_worker
 from model_registry.skops_files import check_skops
-from model_registry.sniffing import check_kind
+from model_registry.sniffing import Kind, check_kind
 from policies.declaration import WITHOUT_ARTIFACT, Declaration, Flavour
 from policies.errors import Malformed, Refused, Sentence
+from policies.terms import CodeRules
+from policies.tiers import Tier
 
 Floats = npt.NDArray[np.float64]
+Served = Readable | BlackBox
+"""What is run here: trees and lines that were read, and models that can only be asked."""
+
 NATIVE_DIFFERENCE = "largest_native_difference"
+RUNS_CODE, HELD_BY = "runs_code", "held_by"
+BACKGROUND_ROWS, PAIRS = 100, 32
+"""Rows that stand for an absent feature of a model that can only be asked, and pairs of orders per explained row."""
+
+NO_CODE = CodeRules()
 
 
 class NotServed(Refused):
@@ -39,8 +53,8 @@ class NotServed(Refused):
         super().__init__(
             Sentence(
                 en=f"flavour '{flavour}' hands over no model that runs here; "
-                "hand over xgboost, lightgbm or sklearn (skops)",
-                zh=f"“{flavour}”类型没有可在此运行的模型，请提交 xgboost、lightgbm 或 sklearn（skops）模型",
+                "hand over xgboost, lightgbm, sklearn (skops) or onnx",
+                zh=f"“{flavour}”类型没有可在此运行的模型，请提交 xgboost、lightgbm、sklearn（skops）或 onnx 模型",
             )
         )
 
@@ -94,8 +108,9 @@ class LoadedModel:
     native : Path
         The file of the training library: the artifact itself, or inside an MLflow model folder.
     facts : mapping
-        For checks: "digest", "flavour", "format", "bytes", "features", "unit", "trees" and "nodes" or "weights",
-        and after `compare_with_library` "largest_native_difference" and "native_rows".
+        For checks: "digest", "flavour", "format", "bytes", "features", "unit", "trees" and "nodes", "weights", or
+        "graph_nodes" and "weights", and after `compare_with_library` "largest_native_difference" and "native_rows";
+        for code "runs_code" and "held_by".
     """
 
     predictor: Predictor
@@ -115,12 +130,16 @@ def load_predictor(
     declaration: Declaration,
     *,
     background: pd.DataFrame | None = None,
+    code: CodeRules = NO_CODE,
+    tier: Tier = Tier.L4,
+    serving: bool = False,
     limits: Limits = DEFAULT_LIMITS,
 ) -> LoadedModel:
-    """Read an artifact into a predictor. Declarative formats only; nothing the artifact brings is run.
+    """Read an artifact into a predictor. Nothing the artifact brings is run, unless it says it is code and is admitted.
 
     XGBoost and LightGBM files are parsed here; objects in a `.skops` file are built in a worker process, which
-    hands back plain arrays.
+    hands back plain arrays. An ONNX graph is checked here and runs in a process of its own, which lasts as long as the
+    predictor does. A model that is code is opened in a box, and asked there.
 
     Parameters
     ----------
@@ -129,7 +148,12 @@ def load_predictor(
     declaration : Declaration
         Says the flavour; where the file knows no column names, its features give them, in their order.
     background : DataFrame, optional
-        Rows whose mean is where a linear model's contributions are zero; trees bring their own.
+        Rows whose mean is where a linear model's contributions are zero, and against which a model that can only be
+        asked is explained; trees bring their own.
+    code, tier : CodeRules, Tier
+        Whether models that are code are opened for a use of this tier; as they stand here, none is.
+    serving : bool
+        Whether a model that is code is to answer plants rather than an examination.
     limits : Limits
 
     Raises
@@ -138,17 +162,28 @@ def load_predictor(
         Refusals by content.
     Malformed
         When the model's structure is broken (`ModelRefused`), or the artifact is larger than the limit.
+    OnnxRuntimeMissing
     LibraryCrashed, LibraryHung, LibraryRefused, RefusedInside
         From the worker.
+    CodeNotAdmitted, NoSandbox, CodeFailed
+        For models that are code.
     """
     flavour = declaration.model.flavour
-    if flavour in WITHOUT_ARTIFACT or flavour is Flavour.ONNX:
+    if flavour in WITHOUT_ARTIFACT:
         raise NotServed(flavour)
+    if flavour is Flavour.PYTHON:
+        require_admitted(artifact.name, code, tier)  # before a byte of it is read
+        return _code(artifact, declaration, background, limits, serving=serving)
     digest = artifact_digest(artifact, limits)
     native = native_file(artifact, flavour, limits) if artifact.is_dir() else artifact
     raw = native.read_bytes()
     kind = check_kind(native.name, raw, flavour)
-    predictor = _referred(_named(_read(native, raw, flavour, limits), declaration), background)
+    predictor: Served
+    if flavour is Flavour.ONNX:
+        predictor, size = _onnx(native.name, raw, declaration, background)
+    else:
+        read = _referred(_named(_read(native, raw, flavour, limits), declaration), background)
+        predictor, size = read, _size(read)
     facts = {
         "digest": digest,
         "flavour": str(flavour),
@@ -156,7 +191,7 @@ def load_predictor(
         "bytes": artifact_size(artifact),
         "features": len(predictor.feature_names),
         "unit": predictor.unit,
-        **_size(predictor),
+        **size,
     }
     return LoadedModel(
         predictor=predictor,
@@ -165,6 +200,50 @@ def load_predictor(
         native=native,
         facts=MappingProxyType(facts),
     )
+
+
+def _code(
+    artifact: Path, declaration: Declaration, background: pd.DataFrame | None, limits: Limits, *, serving: bool
+) -> LoadedModel:
+    digest = artifact_digest(artifact, limits)
+    folder = artifact.is_dir()
+    kind = Kind.PYTHON_FUNCTION if folder else check_kind(artifact.name, artifact.read_bytes(), Flavour.PYTHON)
+    boxed = boxed_model(artifact, digest, serving=serving, limits=limits)
+    told, width, unit = boxed.described()
+    names = columns_of(artifact.name, told, width, tuple(declaration.features))
+    predictor = BlackBox(
+        function=lambda X: boxed.scores(X, names),
+        feature_names=names,
+        background=np.zeros((1, len(names))),
+        pairs=PAIRS,
+        unit=unit,
+    )
+    facts = {
+        "digest": digest,
+        "flavour": str(Flavour.PYTHON),
+        "format": str(kind),
+        "bytes": artifact_size(artifact),
+        "features": len(names),
+        "unit": unit,
+        RUNS_CODE: True,
+        HELD_BY: "bubblewrap",
+    }
+    loaded = LoadedModel(
+        predictor=predictor,
+        flavour=Flavour.PYTHON,
+        artifact_digest=digest,
+        native=artifact,
+        facts=MappingProxyType(facts),
+    )
+    return loaded if background is None else against(loaded, background)
+
+
+def against(loaded: LoadedModel, background: pd.DataFrame) -> LoadedModel:
+    """Return a model that can only be asked with the rows that stand for its absent features."""
+    assert isinstance(loaded.predictor, BlackBox), "what can be read is loaded with its background"
+    rows = inputs_of(background, loaded.predictor, "the background")
+    chosen = np.random.default_rng(0).permutation(len(rows))[:BACKGROUND_ROWS]
+    return replace(loaded, predictor=replace(loaded.predictor, background=rows[np.sort(chosen)]))
 
 
 def compare_with_library(loaded: LoadedModel, inputs: Floats, limits: Limits = DEFAULT_LIMITS) -> LoadedModel:
@@ -218,6 +297,16 @@ def _read(native: Path, raw: bytes, flavour: Flavour, limits: Limits) -> Readabl
             return replace(ensemble, categories=ensemble.categories or labels_in(raw))
     check_skops(native.name, raw, limits)
     return read_in_worker(native, limits)
+
+
+def _onnx(
+    name: str, raw: bytes, declaration: Declaration, background: pd.DataFrame | None
+) -> tuple[Served, dict[str, object]]:
+    judged = judge_onnx(name, raw, tuple(declaration.features))
+    made = onnx_predictor(name, raw, judged, None)
+    if background is not None:
+        made = replace(made, background=inputs_of(background, made, "the background"))
+    return made, {"graph_nodes": judged.nodes, "weights": judged.weights}
 
 
 def _with_whole_labels(name: str, ensemble: TreeEnsemble) -> TreeEnsemble:

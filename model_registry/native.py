@@ -38,6 +38,7 @@ def score_natively(flavour: Flavour, artifact: Path, rows: Floats, categories: C
         Flavour.XGBOOST: _score_xgboost,
         Flavour.LIGHTGBM: _score_lightgbm,
         Flavour.SKLEARN: _score_sklearn,
+        Flavour.ONNX: _score_onnx,
     }
     kind, answer = scorers[flavour](artifact, rows, categories)
     return kind, np.asarray(answer, dtype=np.float64)
@@ -74,6 +75,12 @@ def _score_sklearn(artifact: Path, rows: Floats, categories: Categories) -> tupl
     if hasattr(model, "decision_function"):
         return MARGINS, np.asarray(model.decision_function(frame))
     return SCORES, np.asarray(model.predict(frame))
+
+
+def _score_onnx(artifact: Path, rows: Floats, categories: Categories) -> tuple[str, Floats]:
+    from explainers.onnx_model import open_session, scores_by_row
+
+    return SCORES, scores_by_row(open_session(artifact.read_bytes()), rows)
 
 
 def _as_trained(model: Any, rows: Floats, categories: Categories) -> Any:

@@ -21,6 +21,7 @@ class Kind(StrEnum):
     SKOPS = "skops"
     ONNX = "onnx"
     PICKLE = "pickle"
+    PYTHON_FUNCTION = "python_function"
     UNKNOWN = "unknown"
 
 
@@ -29,14 +30,16 @@ NATIVE: dict[Flavour, frozenset[Kind]] = {
     Flavour.LIGHTGBM: frozenset({Kind.LIGHTGBM_TEXT}),
     Flavour.SKLEARN: frozenset({Kind.SKOPS}),
     Flavour.ONNX: frozenset({Kind.ONNX}),
+    Flavour.PYTHON: frozenset({Kind.PICKLE}),
 }
-"""The declarative formats of each flavour."""
+"""The formats of each flavour: declarative ones, and for code the pickle in any wrapping."""
 
 HOW_TO_SAVE: dict[Flavour, tuple[str, str]] = {
     Flavour.XGBOOST: ("booster.save_model('model.ubj')", "booster.save_model('model.ubj')"),
     Flavour.LIGHTGBM: ("booster.save_model('model.txt')", "booster.save_model('model.txt')"),
     Flavour.SKLEARN: ("skops.io.dump(model, 'model.skops')", "skops.io.dump(model, 'model.skops')"),
     Flavour.ONNX: ("onnx.save(model, 'model.onnx')", "onnx.save(model, 'model.onnx')"),
+    Flavour.PYTHON: ("joblib.dump(model, 'model.joblib')", "joblib.dump(model, 'model.joblib')"),
 }
 
 COMPRESSED = (
@@ -114,12 +117,12 @@ def check_kind(name: str, raw: bytes, flavour: Flavour) -> Kind:
     Raises
     ------
     RunsCode
-        For pickles, under whatever name.
+        For pickles, under whatever name, of every flavour but 'python', which says that it is one.
     NotItsFlavour
         For every other format that is not one of the flavour's.
     """
     kind = kind_of(raw)
-    if kind is Kind.PICKLE:
+    if kind is Kind.PICKLE and flavour is not Flavour.PYTHON:
         raise RunsCode(name, flavour)
     if kind not in NATIVE.get(flavour, frozenset()):
         raise NotItsFlavour(name, flavour, str(kind))

@@ -25,6 +25,7 @@ class Flavour(StrEnum):
     LIGHTGBM = "lightgbm"
     SKLEARN = "sklearn"
     ONNX = "onnx"
+    PYTHON = "python"
     PREDICTIONS = "predictions"
     ENDPOINT = "endpoint"
 

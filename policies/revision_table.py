@@ -231,6 +231,7 @@ def _rule_meaning(path: str, kind: Kind) -> Sentence:
         "impact": Sentence(en="tiers may come out differently", zh="等级评定结果可能变化"),
         "purposes": Sentence(en="other purposes are served or refused", zh="允许或拒绝的用途有变化"),
         "permits": Sentence(en="permits are given otherwise", zh="许可的发放条件有变化"),
+        "code": Sentence(en="models that are code are opened or refused", zh="含代码的模型是否接收有变化"),
         "reviews": Sentence(en="people are answered within other days", zh="答复期限有变化"),
         "retention": Sentence(en="records are kept for other days", zh="记录保存天数有变化"),
         "deidentification": Sentence(en="other columns are kept out or banded", zh="去标识化的列有变化"),

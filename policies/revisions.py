@@ -140,6 +140,10 @@ def direction_of(path: str, old: object, new: object) -> Direction:
     plain = ".".join(part for part in path.split(".") if part not in ("L1", "L2", "L3", "L4") or "checks" not in path)
     if path.startswith("permits.inconclusive.") and old in INCONCLUSIVE and new in INCONCLUSIVE:
         return _risen(INCONCLUSIVE.index(str(old)), INCONCLUSIVE.index(str(new)))
+    if path == "code.allow_code" and bool(old) is not bool(new):
+        return _risen(bool(new), bool(old))
+    if path == "code.highest_tier" and old is not None and new is not None:
+        return _risen(str(new), str(old))
     if old is None or new is None:
         return _appeared(plain, new is not None)
     if isinstance(old, list) and isinstance(new, list):

@@ -19,6 +19,7 @@ from policies.rulebook_faults import (
     band_faults,
     cap_faults,
     check_faults,
+    code_faults,
     disclosure_faults,
     impact_faults,
     monitor_faults,
@@ -30,6 +31,7 @@ from policies.rulebook_faults import (
 from policies.terms import (
     MONITORS,
     REVIEW_WITHIN_HOURS,
+    CodeRules,
     DisclosureRules,
     MonitorRules,
     PermitRules,
@@ -47,6 +49,7 @@ PARTS = (
     "caps",
     "deidentification",
     "permits",
+    "code",
     "reviews",
     "monitors",
     "retention",
@@ -68,6 +71,7 @@ class Rulebook:
     caps: CapRules
     deidentification: DeidentificationRules
     permits: PermitRules
+    code: CodeRules
     reviews: ReviewRules
     monitors: MonitorRules
     retention: RetentionRules
@@ -150,6 +154,7 @@ def _build(document: dict[str, Any], raw: bytes) -> Rulebook:
             on_forbidden=str(deidentification.get("on_forbidden", "refuse")),
         ),
         permits=_permits(document["permits"]),
+        code=_code(document.get("code")),
         reviews=_reviews(document["reviews"]),
         monitors=_monitors(document.get("monitors")),
         retention=_retention(document["retention"]),
@@ -170,6 +175,7 @@ def _faults(book: Rulebook, document: Mapping[str, Any]) -> list[Sentence]:
         *cap_faults(book.caps),
         *band_faults(book.deidentification),
         *permit_faults(book.permits),
+        *code_faults(book.code),
         *review_faults(book.reviews),
         *monitor_faults(book.monitors),
         *retention_faults(book.retention),
@@ -256,6 +262,15 @@ def _permits(table: Mapping[str, Any]) -> PermitRules:
         blocking=_texts(table, "blocking"),
         longest_delegation_days=int(table.get("longest_delegation_days", 180)),
     )
+
+
+def _code(table: Mapping[str, Any] | None) -> CodeRules:
+    if table is None:
+        return CodeRules()
+    allowed = table["allow_code"]
+    if not isinstance(allowed, bool):  # the text "false" would be taken for yes
+        raise ValueError(f"'code.allow_code' = {allowed!r} (expected true or false)")
+    return CodeRules(allow_code=allowed, highest_tier=Tier[table["highest_tier"]])
 
 
 def _monitors(table: Mapping[str, Any] | None) -> MonitorRules:

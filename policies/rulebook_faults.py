@@ -15,7 +15,7 @@ from policies.feature_caps import CapRules
 from policies.impact_matrix import ImpactMatrix, Question
 from policies.permitted_use import PurposeRules
 from policies.roles import Role
-from policies.terms import MONITORS, DisclosureRules, MonitorRules, PermitRules, RetentionRules, ReviewRules
+from policies.terms import MONITORS, CodeRules, DisclosureRules, MonitorRules, PermitRules, RetentionRules, ReviewRules
 from policies.tiers import Tier
 
 NEVER_ALLOWED = ("reward", "punishment", "ranking", "dismissal")
@@ -170,6 +170,15 @@ def permit_faults(permits: PermitRules) -> Iterator[Sentence]:
                 f"expected one of {', '.join(INCONCLUSIVE)}",
                 zh=f"permits.inconclusive.{tier} 为“{permits.inconclusive[tier]}”，应为 {'、'.join(INCONCLUSIVE)} 之一",
             )
+
+
+def code_faults(code: CodeRules) -> Iterator[Sentence]:
+    """Yield the fault of a rulebook that would let code decide where it matters most."""
+    if code.highest_tier is Tier.L4:
+        yield Sentence(
+            en="code.highest_tier is L4; no rulebook admits models that are code at L4, expected L1, L2 or L3",
+            zh="code.highest_tier 为 L4；L4 级不得使用含代码的模型，应为 L1、L2 或 L3",
+        )
 
 
 def review_faults(reviews: ReviewRules) -> Iterator[Sentence]:

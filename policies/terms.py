@@ -1,4 +1,4 @@
-"""How long permits run, traces are kept and people wait for an answer, and who decides at which tier."""
+"""How long permits run, traces are kept and people wait for an answer, who decides at which tier, what is admitted."""
 
 from __future__ import annotations
 
@@ -22,6 +22,19 @@ class PermitRules:
     blocking: tuple[str, ...]
     longest_delegation_days: int = 180
     edge_hours: float = 24.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodeRules:
+    """Whether models that are code (pickles, MLflow's Python functions) are opened at all, in a box, and up to which
+    tier. A rulebook that says nothing admits none; none admits them at L4."""
+
+    allow_code: bool = False
+    highest_tier: Tier = Tier.L2
+
+    def admits(self, tier: Tier) -> bool:
+        """Return whether a model that is code may be opened for a use of this tier."""
+        return self.allow_code and tier <= self.highest_tier
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from audit.checks.wording import joined
 from policies.errors import Sentence
 
 NATIVE_DIFFERENCE = "largest_native_difference"
+RUNS_CODE = "runs_code"
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,10 @@ class ArtifactSafety:
         if examined.predictor is None:
             return (self._no_file(),)
         most = limit_of(limits, self.name, "most_native_difference")
-        groups = (_format_line(facts, limits), _difference_line(facts, most))
+        if facts.get(RUNS_CODE) is True:  # it was admitted, and its own library is what ran: nothing to compare
+            groups: tuple[Group, ...] = (_code_line(facts),)
+        else:
+            groups = (_format_line(facts, limits), _difference_line(facts, most))
         answers = [_answer(line) for line in groups]
         difference = facts.get(NATIVE_DIFFERENCE)
         return (
@@ -75,6 +79,17 @@ def _format_line(facts: Mapping[str, object], limits: Limits) -> Group:
     return {"fact": "format", "holds": holds, "says": says.as_json()}
 
 
+def _code_line(facts: Mapping[str, object]) -> Group:
+    kind, box = facts.get("format"), facts.get("held_by")
+    says = Sentence(
+        en=f"cannot conclude: the artifact is code ({kind}), which the rulebook admits at this tier; it was opened and "
+        f"scored in a box alone ({box}: no network, no files, no way out), and no check can tell what else it would do",
+        zh=f"无法得出结论：模型文件为代码（{kind}），现行规则允许该等级使用；仅在隔离环境中打开和评分"
+        f"（{box}：无网络、无文件访问、无出口），但任何检查都无法断定它还会做什么",
+    )
+    return {"fact": "format", "holds": None, "says": says.as_json()}
+
+
 def _difference_line(facts: Mapping[str, object], most: float) -> Group:
     difference = facts.get(NATIVE_DIFFERENCE)
     if not isinstance(difference, int | float):
@@ -85,10 +100,12 @@ def _difference_line(facts: Mapping[str, object], most: float) -> Group:
         return {"fact": NATIVE_DIFFERENCE, "holds": None, "says": says.as_json()}
     holds = bool(difference <= most)
     rows = facts.get("native_rows", "all")
+    theirs, theirs_zh = ("the training library's", "训练库")
+    if facts.get("format") == "onnx":  # nothing of ours computes it: it is run twice
+        theirs, theirs_zh = ("those of a second run in a process of its own", "另一进程再次运行")
     says = Sentence(
-        en=f"on {rows} rows our scores differ from the training library's by at most {difference:.2g} "
-        f"(allowed {most:.0e})",
-        zh=f"在 {rows} 行上，本系统与训练库的分数最大相差 {difference:.2g}（允许 {most:.0e}）",
+        en=f"on {rows} rows our scores differ from {theirs} by at most {difference:.2g} (allowed {most:.0e})",
+        zh=f"在 {rows} 行上，本系统与{theirs_zh}的分数最大相差 {difference:.2g}（允许 {most:.0e}）",
     )
     if not holds:
         says = Sentence(

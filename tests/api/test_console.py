@@ -135,6 +135,7 @@ def addresses_of_forms(house: House) -> list[str]:
         "delegation": ABSENT,
         "change": ABSENT,
         "quarter": "2025Q4",
+        "draft": ABSENT,
     }
     routes = [route for desk in DESKS for route in desk.router.routes if isinstance(route, PageRoute)]
     return [route.path.format(**named) for route in routes if "POST" in route.methods]

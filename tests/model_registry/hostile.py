@@ -35,7 +35,13 @@ from tests.model_registry.makers import FEATURES, TOML, a_booster, rows
 Build = Callable[[Path, Path], "bytes | None"]
 """Takes the folder to fill and the canary's path; returns a zip where one is handed in, None for the folder."""
 
-MODEL_NAMES = {"xgboost": "model.ubj", "lightgbm": "model.txt", "sklearn": "model.skops", "onnx": "model.onnx"}
+MODEL_NAMES = {
+    "xgboost": "model.ubj",
+    "lightgbm": "model.txt",
+    "sklearn": "model.skops",
+    "onnx": "model.onnx",
+    "python": "model.pkl",
+}
 
 
 @dataclass(frozen=True)
@@ -178,16 +184,29 @@ for _number, (_name, _make) in enumerate(PICKLES.items()):
     CASES.append(Case("code", f"{_name}, named {MODEL_NAMES[_flavour]}", _as_build(_make, _flavour)))
 
 
+# Said to be code: the rulebook the product starts with opens none, however it is wrapped.
+DECLARED = (
+    "pickle of protocol 0",
+    "pickle of protocol 5",
+    "pickle that calls eval",
+    "pickle in gzip",
+    "joblib in zlib",
+)
+DECLARED += ("NumPy array of objects", "pickle in a zip", "opcodes written by hand", "Python source", "shared library")
+for _name in DECLARED:
+    CASES.append(Case("declared code", _name, _as_build(PICKLES[_name], "python")))
+
+
 # ── MLflow folders ────────────────────────────────────────────────────────────────────────────────
 
 ML = "flavors:\n  xgboost:\n    data: model.ubj\n"
 
 
-def mlflow_folder(mlmodel: str, **files: bytes) -> Build:
+def mlflow_folder(mlmodel: str, flavour: str = "xgboost", **files: bytes) -> Build:
     """Return a build of a submission whose model is an MLflow folder."""
 
     def build(folder: Path, canary: Path) -> None:
-        submission(folder, artifact="model")
+        submission(folder, flavour=flavour, artifact="model")
         (folder / "model").mkdir()
         (folder / "model" / "MLmodel").write_text(mlmodel.replace("CANARY", str(canary)), encoding="utf-8")
         (folder / "model" / "model.ubj").write_bytes(booster("ubj"))
@@ -225,6 +244,11 @@ for _tries, _mlmodel, _files in (
     ("a native file that is not there", "flavors:\n  xgboost:\n    data: other.ubj\n", {}),
 ):
     CASES.append(Case("MLflow folder", _tries, mlflow_folder(_mlmodel, **_files)))
+
+_LOADER = "flavors:\n  python_function:\n    loader_module: evil\n    code: code\n"
+CASES.append(
+    Case("declared code", "an MLflow folder with a loader", mlflow_folder(_LOADER, "python", code__evil__py=RUN))
+)
 
 
 # ── Names and things in a directory or a zip ──────────────────────────────────────────────────────

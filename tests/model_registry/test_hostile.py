@@ -14,7 +14,12 @@ from model_registry.loading import compare_with_library, load_predictor
 from model_registry.submission import read_submission
 from model_registry.unpacking import unpack_submission
 from policies.errors import Fault, Malformed, Refused
-from tests.model_registry.hostile import CASES, Case, booster, gadget, lightgbm_text, skops_file, submission, with_model
+from tests.model_registry.hostile import CASES as OTHERS
+from tests.model_registry.hostile import Case, booster, gadget, lightgbm_text, skops_file, submission, with_model
+from tests.model_registry.hostile_onnx import ONNX_CASES
+from tests.model_registry.onnx_makers import onnx_line, onnx_network, onnx_trees
+
+CASES = (*OTHERS, *ONNX_CASES)
 
 PAGE = Path(__file__).parent.parent.parent / "docs" / "hostile-files.md"
 
@@ -50,8 +55,15 @@ class TestCorpus:
 
     @pytest.mark.parametrize(
         ("flavour", "content"),
-        [("xgboost", booster("ubj")), ("lightgbm", lightgbm_text().encode()), ("sklearn", skops_file("tree"))],
-        ids=["xgboost", "lightgbm", "sklearn"],
+        [
+            ("xgboost", booster("ubj")),
+            ("lightgbm", lightgbm_text().encode()),
+            ("sklearn", skops_file("tree")),
+            ("onnx", onnx_trees()),
+            ("onnx", onnx_line()),
+            ("onnx", onnx_network()),
+        ],
+        ids=["xgboost", "lightgbm", "sklearn", "onnx trees", "onnx line", "onnx network"],
     )
     def test_what_it_changes_was_sound(self, flavour: str, content: bytes, tmp_path: Path) -> None:
         with_model(flavour, content)(tmp_path / "sound", tmp_path / "canary")

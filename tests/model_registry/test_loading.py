@@ -121,7 +121,7 @@ class TestLoadPredictor:
             "feature, in the order of training"
         )
 
-    @pytest.mark.parametrize("flavour", ["predictions", "endpoint", "onnx"])
+    @pytest.mark.parametrize("flavour", ["predictions", "endpoint"])
     def test_flavours_without_a_model_of_ours(self, tmp_path: Path, flavour: str) -> None:
         with pytest.raises(NotServed, match=f"flavour '{flavour}' hands over no model that runs here"):
             load_predictor(a_file(tmp_path, b"x"), declared(flavour))

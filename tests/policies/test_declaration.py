@@ -128,7 +128,7 @@ class TestReadDeclaration:
             "submission.toml: 'extra' is not known; "
             "expected one of data, endpoint, features, impact, model, record, use",
             "submission.toml: model.flavour is 'h2o'; "
-            "expected one of xgboost, lightgbm, sklearn, onnx, predictions, endpoint",
+            "expected one of xgboost, lightgbm, sklearn, onnx, python, predictions, endpoint",
             "submission.toml: use.purpose must be a text that is not empty, found nothing",
             "submission.toml: 'data.shuffle' is not known; expected one of evaluation, groups, label, labels_by, "
             "prediction, sources, subject, time, training",

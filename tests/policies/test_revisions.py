@@ -16,6 +16,8 @@ OPPOSITE = {STRICTER: LAXER, LAXER: STRICTER, OTHER: OTHER}
 
 CHANGES = [
     ("total = 0.25", "total = 0.2", "caps.total", STRICTER),
+    ("allow_code = false", "allow_code = true", "code.allow_code", LAXER),
+    ('highest_tier = "L2"', 'highest_tier = "L1"', "code.highest_tier", STRICTER),
     ('"年龄", "工龄段"]\ncap = 0.10', '"年龄", "工龄段"]\ncap = 0.2', "caps.features.age.cap", LAXER),
     (
         "least_detection_rate = 0.50",

@@ -8,6 +8,7 @@ import pytest
 
 from policies.errors import Malformed
 from policies.rulebook import read_rulebook
+from policies.tiers import Tier
 from tests.policies.test_rulebook import changed, faults_of
 
 NO_DAYS = "longest_days = { L1 = 730, L2 = 365, L3 = 365, L4 = 0 }"
@@ -102,6 +103,34 @@ class TestPermits:
     def test_an_open_question_treated_in_an_unknown_way(self) -> None:
         (fault,) = faults_of(changed('inconclusive = { L1 = "note"', 'inconclusive = { L1 = "shrug"'))
         assert fault.en == "permits.inconclusive.L1 is 'shrug'; expected one of note, reason, blocks"
+
+
+class TestCode:
+    def test_no_rulebook_admits_it_at_the_gravest_tier(self) -> None:
+        (fault,) = faults_of(changed('highest_tier = "L2"', 'highest_tier = "L4"'))
+        assert (
+            fault.en == "code.highest_tier is L4; no rulebook admits models that are code at L4, expected L1, L2 or L3"
+        )
+
+    @pytest.mark.parametrize("word", ['"false"', "1", '"yes"'])
+    def test_only_true_is_yes(self, word: str) -> None:
+        (fault,) = faults_of(changed("allow_code = false", f"allow_code = {word}"))
+        assert "'code.allow_code' =" in fault.en and "(expected true or false)" in fault.en
+
+    @pytest.mark.parametrize("tier", ['"L9"', "2"])
+    def test_a_tier_that_is_none(self, tier: str) -> None:
+        (fault,) = faults_of(changed('highest_tier = "L2"', f"highest_tier = {tier}"))
+        assert fault.en.startswith("the rulebook lacks or misstates")
+
+    def test_a_rulebook_that_says_nothing_admits_none(self) -> None:
+        silent = changed("[code]\nallow_code = false", "[code]\nallow_code = false").decode()
+        part = silent[silent.index("[code]") : silent.index("[reviews]")]
+        book = read_rulebook(silent.replace(part, "").encode())
+        assert not any(book.code.admits(tier) for tier in Tier)
+
+    def test_up_to_its_tier(self) -> None:
+        book = read_rulebook(changed("allow_code = false", "allow_code = true"))
+        assert [book.code.admits(tier) for tier in Tier] == [True, True, False, False]
 
 
 class TestReviews:

@@ -128,6 +128,7 @@ def addresses_of_forms(house: House) -> list[str]:
         "name": house.sound.model,
         "act": "suspend",
         "job": ABSENT,
+        "draft": house.draft,
         "asked": ABSENT,
         "revision": ABSENT,
         "hold": ABSENT,
@@ -139,7 +140,7 @@ def addresses_of_forms(house: House) -> list[str]:
 
 class TestForms:
     def test_there_are_as_many_as_the_desks_have(self, house: House) -> None:
-        assert len(addresses_of_forms(house)) == 18
+        assert len(addresses_of_forms(house)) == 21
 
     def test_no_two_pages_carry_the_same_token_and_every_one_is_good(self, house: House) -> None:
         browser = Browser(house.url)

@@ -26,7 +26,7 @@ FORMAT = 1
 
 MANIFEST = "manifest.json"
 DUMP = "database.dump"
-LEFT_OUT = frozenset({"keys", "spool", "standing", "cache", "jobs", "last-head"})
+LEFT_OUT = frozenset({"keys", "spool", "standing", "cache", "jobs", "drafts", "last-head"})
 """What a copy does not hold: keys go elsewhere, the rest is made anew or belongs to a process of that moment."""
 
 TRIES = 5

@@ -150,7 +150,7 @@ class DraftBook:
         oldest = microseconds_of(self._clock() - timedelta(days=self.limits.days))
         wanted = select(drafts).where(drafts.c.by == by.name, drafts.c.changed_at >= oldest, ~_handed_in())
         with self._database.reading() as connection:
-            return tuple(_draft(row) for row in connection.execute(wanted.order_by(drafts.c.id.desc())))
+            return tuple(self._draft(row) for row in connection.execute(wanted.order_by(drafts.c.id.desc())))
 
     def of_job(self, job: str, by: Person) -> Draft | None:
         """Return the draft that a person's job examines; None where it came another way, or is gone."""
@@ -257,7 +257,20 @@ class DraftBook:
             row = connection.execute(select(drafts).where(drafts.c.id == draft)).first()
         if row is None:
             raise absent("draft", draft)
-        return _draft(row)
+        return self._draft(row)
+
+    def _draft(self, row: Row[Any]) -> Draft:
+        # Backups hold what was typed and no files, so one that is not there is chosen anew.
+        files = {role: DraftFile(**said) for role, said in json.loads(row.files).items()}
+        return Draft(
+            id=row.id,
+            by=row.by,
+            fields=json.loads(row.fields),
+            files={role: file for role, file in files.items() if self.path(row.id, role).is_file()},
+            job=row.job,
+            made_at=moment_of(row.made_at),
+            changed_at=moment_of(row.changed_at),
+        )
 
     def _is_known(self, draft: str) -> bool:
         with self._database.reading() as connection:
@@ -327,15 +340,3 @@ def _naming_a_full_disk() -> Iterator[None]:
         if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise DraftNotKept() from error
         raise
-
-
-def _draft(row: Row[Any]) -> Draft:
-    return Draft(
-        id=row.id,
-        by=row.by,
-        fields=json.loads(row.fields),
-        files={role: DraftFile(**said) for role, said in json.loads(row.files).items()},
-        job=row.job,
-        made_at=moment_of(row.made_at),
-        changed_at=moment_of(row.changed_at),
-    )

@@ -139,6 +139,15 @@ class TestSave:
         assert not book.path(draft, "evaluation").exists()
 
 
+class TestRestored:
+    def test_a_file_that_a_backup_left_out_is_chosen_anew(self, book: DraftBook, lin: Person) -> None:
+        draft = book.begin(by=lin, fields={"model.name": "kept"}).id
+        book.save(draft, {"model.name": "kept"}, by=lin, files={"evaluation": a_file(10)})
+        book.path(draft, "evaluation").unlink()
+        restored = book.seen_by(draft, lin)
+        assert (restored.fields, restored.files) == ({"model.name": "kept"}, {})
+
+
 class TestExpire:
     def test_what_nobody_changed_goes_with_its_files(self, house: House, book: DraftBook, lin: Person) -> None:
         old = book.begin(by=lin).id

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from model_registry.limits import DEFAULT_LIMITS, Limits
 from model_registry.seccomp import filter_for
-from policies.errors import Fault, Sentence, Unavailable
+from policies.errors import Fault, Refused, Sentence
 
 ROOT = Path(__file__).resolve().parent.parent
 ENTERING = ROOT / "model_registry" / "entering.py"
@@ -52,7 +52,7 @@ print('{INSIDE}' if all(held) else held)
 """
 
 
-class NoSandbox(Unavailable):
+class NoSandbox(Refused):
     """This machine cannot hold a model that is code."""
 
     def __init__(self, because: Sentence) -> None:

@@ -28,6 +28,12 @@ class TestArtifactSafety:
         found = run(ArtifactSafety(), replace(examined, artifact={**SOUND, "format": "pickle"}))[0]
         assert found.holds is False and "the artifact is pickle, which may run code when it is opened" in found.says.en
 
+    def test_code_that_was_admitted_leaves_it_open(self, examined: Examined) -> None:
+        facts = {"digest": "ab", "format": "pickle", "runs_code": True, "held_by": "bubblewrap"}
+        (found,) = run(ArtifactSafety(), replace(examined, artifact=facts))
+        assert found.holds is None and found.measured is None
+        assert "it was opened and scored in a box alone (bubblewrap: no network" in found.says.en
+
     def test_a_difference_fails(self, examined: Examined) -> None:
         found = run(ArtifactSafety(), replace(examined, artifact={**SOUND, "largest_native_difference": 0.02}))[0]
         assert found.holds is False and "what we would serve is not what was trained" in found.says.en

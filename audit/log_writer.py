@@ -82,7 +82,7 @@ class LogWriter:
 
     def __init__(self, database: Database, keys: KeyRing) -> None:
         self._writer = database.writer()
-        self._settle = database.settle
+        self._database = database
         self._keys = keys
         self._frontier: Frontier | None = None
         self._counters: dict[str, int] = {}
@@ -113,6 +113,23 @@ class LogWriter:
     def stopped(self) -> bool:
         """Whether an fsync failed: this process writes no more."""
         return self._stopped is not None
+
+    def settle(self) -> None:
+        """Move what SQLite's write-ahead file holds into the database, beside whoever reads or writes.
+
+        Raises
+        ------
+        LogStopped
+            When the disk did not keep what was moved.
+        DatabaseAway
+        """
+        try:
+            self._database.settle()
+        except DatabaseAway as wrong:
+            if isinstance(wrong.__cause__, self._writer.error) and breaks_the_log(wrong.__cause__):
+                self._stopped = str(wrong.__cause__)
+                raise LogStopped(self._stopped) from wrong
+            raise
 
     def close(self) -> None:
         """Give the connection up; a later write opens a new one."""
@@ -208,7 +225,7 @@ class LogWriter:
             return self._stored(*sealed(named, frontier))
         receipts = list[Receipt]()
         with ThreadPoolExecutor(2, "log turn") as beside:
-            settled = beside.submit(self._settle)
+            settled = beside.submit(self.settle)
             ahead = beside.submit(sealed, parts[0], frontier)
             for part in parts[1:]:
                 done = ahead.result()

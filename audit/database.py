@@ -23,8 +23,11 @@ from policies.errors import Malformed, Sentence, Unavailable
 WAIT_SECONDS = 30
 """How long a writer waits for another before it gives up."""
 
-STRIDES = (512, 64, 8)
+STRIDES = (1000, 64, 8)
 """Rows of one statement where many are inserted: the step from Python into SQLite costs as much as a small row."""
+
+MOST_VALUES = 32_766
+"""Values that one statement of SQLite takes at most."""
 
 COPIED = 50
 """Rows from which on PostgreSQL takes them as one stream."""
@@ -236,7 +239,7 @@ class Writer:
 
     def _insert_in_strides(self, table: str, columns: tuple[str, ...], rows: Sequence[tuple[object, ...]]) -> None:
         first = 0
-        for stride in STRIDES:
+        for stride in (stride for stride in STRIDES if stride * len(columns) <= MOST_VALUES):
             end = len(rows) - (len(rows) - first) % stride
             if first < end:
                 parts = (tuple(chain.from_iterable(rows[at : at + stride])) for at in range(first, end, stride))

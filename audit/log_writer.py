@@ -2,37 +2,22 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
 
 from audit.database import Database, DatabaseAway, Writer, breaks_the_log
-from audit.entries import (
-    Draft,
-    Receipt,
-    identifier_bytes,
-    identifier_tails,
-    identifier_text,
-    microseconds_of,
-    moment_of,
-    new_identifier,
-)
-from audit.log_tree import StoredTree, stored_nodes
-from audit.merkle import Frontier, leaf_hash
-from audit.payload_keys import NONCE_BYTES, KeyRing, quarter_of
-from audit.seal import FORMAT, SALT_BYTES, commitment_of, details_of
-from audit.shared_rows import SharedRows
+from audit.entries import Draft, Receipt, identifier_tails, microseconds_of
+from audit.log_tree import StoredTree
+from audit.merkle import Frontier
+from audit.payload_keys import DataKey, KeyRing, quarter_of
+from audit.portion import ENTRY_COLUMNS, NODE_COLUMNS, PAYLOAD_COLUMNS, Portion, Rows, sealed
+from audit.shared_rows import Shared, SharedRows
 from policies.errors import Conflict, Sentence, Unavailable
 
-ENTRY_COLUMNS = (
-    *("number", "id", "time", "kind", "context", "model", "counter", "about", "flags"),
-    *("subject", "actor", "score", "verdict", "commitment", "leaf", "format"),
-)
-STORED_AT_ONCE = 2048
+STORED_AT_ONCE = 1000
 """Rows held in memory before they go to the database, so that a large batch needs no more than a small one."""
-
-_RANDOM = NONCE_BYTES + SALT_BYTES
 
 
 class LogStopped(Unavailable):
@@ -97,6 +82,7 @@ class LogWriter:
 
     def __init__(self, database: Database, keys: KeyRing) -> None:
         self._writer = database.writer()
+        self._database = database
         self._keys = keys
         self._frontier: Frontier | None = None
         self._counters: dict[str, int] = {}
@@ -127,6 +113,23 @@ class LogWriter:
     def stopped(self) -> bool:
         """Whether an fsync failed: this process writes no more."""
         return self._stopped is not None
+
+    def settle(self) -> None:
+        """Move what SQLite's write-ahead file holds into the database, beside whoever reads or writes.
+
+        Raises
+        ------
+        LogStopped
+            When the disk did not keep what was moved.
+        DatabaseAway
+        """
+        try:
+            self._database.settle()
+        except DatabaseAway as wrong:
+            if isinstance(wrong.__cause__, self._writer.error) and breaks_the_log(wrong.__cause__):
+                self._stopped = str(wrong.__cause__)
+                raise LogStopped(self._stopped) from wrong
+            raise
 
     def close(self) -> None:
         """Give the connection up; a later write opens a new one."""
@@ -166,15 +169,13 @@ class LogWriter:
 
     def _written(self, turn: Sequence[Batch]) -> list[tuple[Receipt, ...]]:
         frontier = self._head()
-        rows = _Rows()
         receipts = []
-        for batch in turn:
-            if batch.also is not None:
-                batch.also(self._writer)
+        for run in _runs(turn):
+            if run[0].also is not None:
+                run[0].also(self._writer)
                 self._keys.forget()
-            self._count_from(batch)
-            receipts.append(self._sealed(batch, frontier, rows))
-        self._store(rows)
+            kept = iter(self._kept(self._named(run, frontier.size), frontier))
+            receipts += [tuple(islice(kept, len(batch.drafts))) for batch in run]
         self._store_counters({batch.source for batch in turn})
         self._frontier = frontier
         return receipts
@@ -198,61 +199,65 @@ class LogWriter:
             raise OutOfOrder(batch.source, expected, batch.first_counter)
         self._counters[batch.source] = batch.first_counter - 1
 
-    def _sealed(self, batch: Batch, frontier: Frontier, rows: _Rows) -> tuple[Receipt, ...]:
-        receipts: list[Receipt] = []
-        tails = identifier_tails(len(batch.drafts))
-        for first in range(0, len(batch.drafts), STORED_AT_ONCE):
-            end = first + STORED_AT_ONCE
-            receipts += self._part(batch.drafts[first:end], tails[8 * first : 8 * end], batch, frontier.size, rows)
-            rows.nodes += stored_nodes(frontier.extend([receipt.leaf for receipt in receipts[first:end]]))
-            if len(rows.entries) >= STORED_AT_ONCE:
-                self._store(rows)
-        return tuple(receipts)
+    def _named(self, run: Sequence[Batch], index: int) -> Portion:
+        """Ask the database all there is to ask about the drafts of a run; what it does not know it is told."""
+        drafts = [draft for batch in run for draft in batch.drafts]
+        named = Portion(index, identifier_tails(len(drafts)), drafts, [], [], [], [])
+        for batch in run:
+            self._count_from(batch)
+            counted = self._counters[batch.source]
+            self._counters[batch.source] += len(batch.drafts)
+            named.counters.extend(range(counted + 1, counted + 1 + len(batch.drafts)))
+            times = [batch.now if draft.time is None else microseconds_of(draft.time) for draft in batch.drafts]
+            named.times.extend(times)
+            named.shared.extend(self._shared_by(batch.drafts, batch.source))
+            named.keys.extend(self._keys_for(batch.drafts, times))
+        return named
 
-    def _part(self, drafts: Sequence[Draft], tails: bytes, batch: Batch, index: int, rows: _Rows) -> list[Receipt]:
-        """Seal drafts; one after the other, since each has its own salt, key and count."""
-        receipts = []
-        counter = self._counters[batch.source]
-        random = os.urandom(_RANDOM * len(drafts))
-        keys, known, of_shared = self._keys, None, self._shared.of
-        for place, draft in enumerate(drafts):
-            if known is None or draft.likeness is None or draft.likeness is not known:
-                known, (context, model, form) = draft.likeness, of_shared(draft, batch.source)
-            elif draft.layout is not None:
-                self._shared.keep_layout(draft.layout)
-            time = batch.now if draft.time is None else microseconds_of(draft.time)
-            if draft.id is None:
-                number = new_identifier(time, tails[8 * place : 8 * place + 8])
-                id = identifier_text(number)
-            else:
-                id, number = draft.id, bytes.fromhex(draft.id.replace("-", ""))
-            counter += 1
-            at = place * _RANDOM
-            nonce, salt = random[at : at + NONCE_BYTES], random[at + NONCE_BYTES : at + _RANDOM]
-            payload, flags = draft.payload, draft.flags
-            subject, actor, score, verdict = draft.subject, draft.actor, draft.score, draft.verdict
-            commitment = commitment_of(salt, details_of(actor, score, subject, verdict), payload)
-            leaf = leaf_hash(form.write(id, time, counter, commitment, flags, draft.about))
-            key = keys.for_writing(self._writer, subject, draft.model, quarter_of(time))
-            rows.payloads.append((index, key.number, key.seal(number, salt, payload, nonce)))
-            rows.entries.append(
-                (
-                    *(index, number, time, draft.kind, context, model, counter),
-                    *(draft.about and identifier_bytes(draft.about), " ".join(flags)),
-                    *(subject, actor, score, verdict, commitment, leaf, FORMAT),
-                )
-            )
-            receipts.append(Receipt(id, index, moment_of(time), leaf))
-            index += 1
-        self._counters[batch.source] = counter
+    def _kept(self, named: Portion, frontier: Frontier) -> list[Receipt]:
+        """Seal and store; of much, the next part is sealed while the database takes the one before.
+
+        SQLite works without Python's lock while it takes rows, so a second thread finds a second core free. What the
+        turn before left in the write-ahead file is moved out of it meanwhile, else this one's commit would do it.
+        """
+        parts = named.parts(STORED_AT_ONCE)
+        if len(parts) == 1:
+            return self._stored(*sealed(named, frontier))
+        receipts = list[Receipt]()
+        with ThreadPoolExecutor(2, "log turn") as beside:
+            settled = beside.submit(self.settle)
+            ahead = beside.submit(sealed, parts[0], frontier)
+            for part in parts[1:]:
+                done = ahead.result()
+                ahead = beside.submit(sealed, part, frontier)
+                receipts += self._stored(*done)
+            receipts += self._stored(*ahead.result())
+            settled.result()
         return receipts
 
-    def _store(self, rows: _Rows) -> None:
+    def _shared_by(self, drafts: Sequence[Draft], source: str) -> list[Shared]:
+        found, likeness, of_shared = [], None, self._shared.of
+        for draft in drafts:
+            if likeness is None or draft.likeness is not likeness:
+                likeness, shared = draft.likeness, of_shared(draft, source)
+            elif draft.layout is not None:
+                self._shared.keep_layout(draft.layout)
+            found.append(shared)
+        return found
+
+    def _keys_for(self, drafts: Sequence[Draft], times: Sequence[int]) -> list[DataKey]:
+        found, known, quarter, for_writing, writer = [], None, "", self._keys.for_writing, self._writer
+        for draft, time in zip(drafts, times, strict=True):
+            if time != known:
+                known, quarter = time, quarter_of(time)
+            found.append(for_writing(writer, draft.subject, draft.model, quarter))
+        return found
+
+    def _stored(self, receipts: list[Receipt], rows: Rows) -> list[Receipt]:
         self._writer.insert("log_entries", ENTRY_COLUMNS, rows.entries)
-        self._writer.insert("log_payloads", ("entry", "payload_key", "sealed"), rows.payloads)
-        self._writer.insert("log_nodes", ("level", "position", "hash"), rows.nodes)
-        for held in (rows.entries, rows.payloads, rows.nodes):
-            held.clear()
+        self._writer.insert("log_payloads", PAYLOAD_COLUMNS, rows.payloads)
+        self._writer.insert("log_nodes", NODE_COLUMNS, rows.nodes)
+        return receipts
 
     def _store_counters(self, sources: set[str]) -> None:
         for source in sources:
@@ -264,8 +269,14 @@ class LogWriter:
             )
 
 
-class _Rows:
-    def __init__(self) -> None:
-        self.entries: list[tuple[Any, ...]] = []
-        self.payloads: list[tuple[Any, ...]] = []
-        self.nodes: list[tuple[int, int, bytes]] = []
+def _runs(turn: Sequence[Batch]) -> list[list[Batch]]:
+    """Return the batches of a turn in runs that are kept together; one that does more than keep begins a run.
+
+    What it does then finds the drafts before it in their tables, and the drafts after it find what it did.
+    """
+    runs: list[list[Batch]] = []
+    for batch in turn:
+        if batch.also is not None or not runs:
+            runs.append([])
+        runs[-1].append(batch)
+    return runs

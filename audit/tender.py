@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 
-from audit.database import Database
 from audit.signed_heads import SignedHeads
 
 LOOK_SECONDS = 1.0
 
 
 class Tender:
-    """A thread that signs a checkpoint when one is due. What it cannot sign it keeps as `wrong` and tries again."""
+    """A thread that signs a checkpoint when one is due. What it cannot sign it keeps as `wrong` and tries again.
 
-    def __init__(self, heads: SignedHeads, database: Database) -> None:
+    After each signature it calls `settle`, so that the database's housekeeping falls into nobody's append.
+    """
+
+    def __init__(self, heads: SignedHeads, settle: Callable[[], None]) -> None:
         self._heads = heads
-        self._database = database
+        self._settle = settle
         self._wake = threading.Event()
         self._over = False
         self.wrong: Exception | None = None
@@ -43,7 +46,7 @@ class Tender:
             if self._over:
                 self._heads.sign()
             elif self._heads.sign_when_due() is not None:
-                self._database.settle()  # else it is done within somebody's append
+                self._settle()
             self.wrong = None
         except Exception as wrong:  # noqa: BLE001  # the thread must live to sign once the database is back
             self.wrong = wrong

@@ -403,7 +403,7 @@ class TraceLog:
     def tend(self) -> None:
         """Start signing checkpoints in the background while entries come in."""
         if self._tender is None:
-            self._tender = Tender(self._heads, self.database)
+            self._tender = Tender(self._heads, self._writer.settle)
 
     @property
     def stopped(self) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 import threading
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
@@ -12,13 +13,15 @@ import pytest
 from sqlalchemy.exc import DatabaseError
 
 from audit.checkpoints import chain_holds, signer_of
-from audit.database import Database, DatabaseRefused, open_database
-from audit.entries import Draft, DraftColumns, NotADraft, drafts_alike
+from audit.database import Database, DatabaseAway, DatabaseRefused, Writer, open_database
+from audit.entries import Draft, DraftColumns, NotADraft, Receipt, drafts_alike
 from audit.head_memory import HeadMemory
 from audit.log_reader import NoSuchEntry, NotACursor, Wanted
-from audit.log_writer import AlreadyKept, LogStopped, OutOfOrder
+from audit.log_writer import AlreadyKept, Batch, LogStopped, OutOfOrder
 from audit.merkle import is_consistent, root_from_inclusion
+from audit.signed_heads import CHECKPOINT_ENTRIES
 from audit.signed_note import KeyUnreadable
+from audit.tender import Tender
 from audit.trace import encode_trace
 from audit.trace_log import ForeignKey, LogTampered, TraceLog, open_log
 from tests.audit.conftest import OpensLog, StandingClock
@@ -142,14 +145,10 @@ class TestAppend:
         assert again.recheck().faults == []
 
     def test_a_log_that_lost_its_disk_stops(self, sqlite_log: TraceLog, monkeypatch: pytest.MonkeyPatch) -> None:
-        import sqlite3
-
         sqlite_log.append([a_decision()])
-        broken = sqlite3.OperationalError("disk I/O error")
-        broken.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
 
         def fail() -> None:
-            raise broken
+            raise fsync_failed()
 
         monkeypatch.setattr(sqlite_log._writer._writer, "commit", fail)
         with pytest.raises(LogStopped, match="the disk did not keep what it was told to"):
@@ -158,6 +157,124 @@ class TestAppend:
         with pytest.raises(LogStopped):
             sqlite_log.append([a_decision()])
         assert sqlite_log.size() == 1
+
+    def test_a_log_whose_disk_fails_while_it_tidies_up_stops(
+        self, sqlite_log: TraceLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(database: Database) -> None:
+            raise DatabaseAway("disk I/O error") from fsync_failed()
+
+        sqlite_log.append([a_decision()])
+        monkeypatch.setattr("audit.log_writer.STORED_AT_ONCE", 4)
+        monkeypatch.setattr(Database, "settle", fail)
+        with pytest.raises(LogStopped, match="the disk did not keep what it was told to"):
+            sqlite_log.append([a_decision()] * 9)
+        monkeypatch.undo()
+        with pytest.raises(LogStopped):
+            sqlite_log.append([a_decision()])
+        assert sqlite_log.stopped
+        assert sqlite_log.size() == 1
+
+    def test_the_thread_that_signs_stops_a_log_whose_disk_fails(
+        self, sqlite_log: TraceLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(database: Database) -> None:
+            raise DatabaseAway("disk I/O error") from fsync_failed()
+
+        sqlite_log.append([a_decision()])
+        monkeypatch.setattr(Database, "settle", fail)
+        tender = Tender(sqlite_log._heads, sqlite_log._writer.settle)
+        tender.stop()  # signs, but tidies nothing up any more
+        sqlite_log.append([a_decision()] * CHECKPOINT_ENTRIES)
+        tender._over = False
+        tender._sign()
+        assert isinstance(tender.wrong, LogStopped)
+        assert sqlite_log.stopped
+
+    def test_a_database_that_is_busy_elsewhere_stops_nothing(
+        self, sqlite_log: TraceLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(database: Database) -> None:
+            raise DatabaseAway("unable to open database file") from sqlite3.OperationalError("unable to open")
+
+        monkeypatch.setattr("audit.log_writer.STORED_AT_ONCE", 4)
+        monkeypatch.setattr(Database, "settle", fail)
+        with pytest.raises(DatabaseAway):
+            sqlite_log.append([a_decision()] * 9)
+        monkeypatch.undo()
+        assert sqlite_log.append([a_decision()] * 9)[0].index == 0
+
+
+def fsync_failed() -> sqlite3.OperationalError:
+    broken = sqlite3.OperationalError("disk I/O error")
+    broken.sqlite_errorcode = sqlite3.SQLITE_IOERR_FSYNC
+    return broken
+
+
+class TestTurn:
+    """Several callers' batches in one transaction."""
+
+    def a_turn(self, log: TraceLog, *batches: Batch) -> list[tuple[Receipt, ...] | BaseException]:
+        return log._writer.write(batches)
+
+    def test_each_caller_gets_its_own_receipts(self, log: TraceLog) -> None:
+        sizes = (1, 3, 2)
+        given = self.a_turn(
+            log, *(Batch([a_decision(subject=f"p-{size}")] * size, 1_000_000 * size, f"from-{size}") for size in sizes)
+        )
+        kept = [answer for answer in given if not isinstance(answer, BaseException)]
+        assert [[receipt.index for receipt in receipts] for receipts in kept] == [[0], [1, 2, 3], [4, 5]]
+        entries = [[log.entry(receipt.id) for receipt in receipts] for receipts in kept]
+        assert [[(e.source, e.counter, e.subject) for e in mine] for mine in entries] == [
+            [(f"from-{size}", number, f"p-{size}") for number in range(1, size + 1)] for size in sizes
+        ]
+        assert [mine[0].time.second for mine in entries] == list(sizes)
+        assert log.recheck().faults == []
+
+    def test_one_source_counts_through_its_batches(self, log: TraceLog) -> None:
+        self.a_turn(log, *(Batch([a_decision()] * 2, 0, source) for source in ("one", "other", "one")))
+        entries = [log.entry(entry.id) for entry in log.search(limit=10).entries][::-1]
+        assert [(entry.source, entry.counter) for entry in entries] == [
+            *(("one", 1), ("one", 2), ("other", 1), ("other", 2)),
+            *(("one", 3), ("one", 4)),
+        ]
+        assert log.recheck().faults == []
+
+    def test_what_a_batch_does_finds_the_drafts_before_it(self, log: TraceLog) -> None:
+        seen: list[int] = []
+
+        def count(writer: Writer) -> None:
+            seen.append(writer.rows("SELECT count(*) FROM log_payloads")[0][0])
+
+        plain = Batch([a_decision()] * 2, 0, "serve-1")
+        self.a_turn(log, plain, plain, Batch([a_decision()], 0, "serve-1", also=count), plain)
+        assert seen == [4]
+        assert log.size() == 7
+        assert log.recheck().faults == []
+
+    def test_a_refused_batch_takes_no_other_with_it(self, log: TraceLog) -> None:
+        known = log.append([a_decision()])[0].id
+        plain, again = Batch([a_decision()], 0, "serve-1"), Batch([a_decision(id=known)], 0, "serve-1")
+        late = Batch([a_decision()], 0, "edge", first_counter=5)
+        given = self.a_turn(log, plain, again, late, plain)
+        assert [type(answer) for answer in given] == [tuple, AlreadyKept, OutOfOrder, tuple]
+        assert log.size() == 3
+        assert log.recheck().faults == []
+
+    def test_a_batch_of_nothing_gets_nothing(self, log: TraceLog) -> None:
+        assert self.a_turn(log, Batch([], 0, "serve-1"), Batch([a_decision()], 0, "serve-1"))[0] == ()
+        assert log.size() == 1
+
+    def test_a_fault_in_a_later_part_leaves_nothing_of_the_turn(
+        self, log: TraceLog, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("audit.log_writer.STORED_AT_ONCE", 4)
+        known = log.append([a_decision()])[0].id
+        with pytest.raises(AlreadyKept):
+            log.append([*([a_decision()] * 14), a_decision(id=known)])
+        assert log.size() == 1
+        assert [receipt.index for receipt in log.append([a_decision()] * 9)] == list(range(1, 10))
+        assert log.recheck().faults == []
 
 
 class TestDraft:

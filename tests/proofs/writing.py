@@ -6,6 +6,7 @@ Run as `python -m tests.proofs.writing FOLDER ACKNOWLEDGED full|normal`. What st
 from __future__ import annotations
 
 import os
+import random
 import sys
 import time
 from datetime import UTC, datetime
@@ -15,6 +16,9 @@ from api.migrations import upgrade_database
 from audit import database
 from audit.entries import Draft
 from audit.trace_log import TraceLog, open_log
+
+LARGE, SHARE_LARGE = 2500, 0.003
+"""A batch that goes to the database in several parts, and how often one comes: it is kept whole or not at all."""
 
 
 def clock() -> datetime:
@@ -39,7 +43,8 @@ def main(folder: Path, acknowledged: Path, synchronous: str) -> None:
     out = os.open(acknowledged, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     number = 0
     while True:
-        drafts = [Draft(kind="decision", payload=os.urandom(400), model="m", score=0.5) for _ in range(1 + number % 3)]
+        many = LARGE if random.random() < SHARE_LARGE else 1 + number % 3
+        drafts = [Draft(kind="decision", payload=os.urandom(400), model="m", score=0.5) for _ in range(many)]
         receipts = log.append(drafts)
         os.write(out, b"".join(f"{receipt.id}\n".encode() for receipt in receipts))
         number += 1

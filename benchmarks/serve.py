@@ -55,7 +55,7 @@ class Server:
 
     name: str
     url: str
-    body: str
+    bodies: tuple[str, ...]
     headers: dict[str, str]
     pid: int = 0
 
@@ -141,7 +141,7 @@ def mingjing(*words: str, data: Path) -> dict[str, object]:
 
 
 @contextmanager
-def governed(folder: Path, submission: Path, body: str) -> Iterator[Server]:
+def governed(folder: Path, submission: Path, bodies: tuple[str, ...]) -> Iterator[Server]:
     """Mingjing with a permit for the model."""
     data = folder / "data"
     made = mingjing("submit", str(submission), data=data)
@@ -151,11 +151,13 @@ def governed(folder: Path, submission: Path, body: str) -> Iterator[Server]:
     words = [sys.executable, "-m", "api.cli", "serve", "--data", str(data), "--port", str(port)]
     with running(words, f"http://127.0.0.1:{port}/v2/health/ready", folder) as pid:
         url = f"http://127.0.0.1:{port}/v1/models/bench/invocations"
-        yield Server("mingjing, governed", url, body, {"Authorization": f"Bearer {token}"}, pid)
+        yield Server("mingjing, governed", url, bodies, {"Authorization": f"Bearer {token}"}, pid)
 
 
 @contextmanager
-def mlflow_bare(folder: Path, submission: Path, split: str, inputs: str) -> Iterator[list[Server]]:
+def mlflow_bare(
+    folder: Path, submission: Path, split: tuple[str, ...], inputs: tuple[str, ...]
+) -> Iterator[list[Server]]:
     """`mlflow models serve` of the same model, asked in both forms."""
     import mlflow.xgboost
     import xgboost
@@ -170,35 +172,39 @@ def mlflow_bare(folder: Path, submission: Path, split: str, inputs: str) -> Iter
     mlflow.xgboost.save_model(nameless, str(folder / "tensors"), signature=signature)
     with ExitStack() as stack:
         servers = []
-        for model, name, body in (("frames", "dataframe_split, as shipped", split), ("tensors", "inputs", inputs)):
+        for model, name, bodies in (("frames", "dataframe_split, as shipped", split), ("tensors", "inputs", inputs)):
             port = free_port()
             words = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / model)]
             words += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
             path = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]  # noqa: TID251 - mlflow looks for python there
             stack.enter_context(running(words, f"http://127.0.0.1:{port}/ping", folder, PATH=path))
-            servers.append(Server(f"mlflow models serve, {name}", f"http://127.0.0.1:{port}/invocations", body, {}))
+            servers.append(Server(f"mlflow models serve, {name}", f"http://127.0.0.1:{port}/invocations", bodies, {}))
         yield servers
 
 
 @contextmanager
-def fastapi_bare(folder: Path, submission: Path, body: str) -> Iterator[Server]:
+def fastapi_bare(folder: Path, submission: Path, bodies: tuple[str, ...]) -> Iterator[Server]:
     """A minimal FastAPI that only predicts."""
     (folder / "bare.py").write_text(BARE.format(model=str(submission / "model.ubj")), encoding="utf-8")
     port = free_port()
     words = [sys.executable, "-m", "uvicorn", "bare:app", "--port", str(port), "--log-level", "warning"]
     with running(words, f"http://127.0.0.1:{port}/openapi.json", folder):
-        yield Server("FastAPI, raw body, predict only", f"http://127.0.0.1:{port}/invocations", body, {})
+        yield Server("FastAPI, raw body, predict only", f"http://127.0.0.1:{port}/invocations", bodies, {})
 
 
 def load(server: Server, connections: int, seconds: int, folder: Path) -> Measured:
     """Ask as fast as answers come."""
     script = folder / "ask.lua"
-    (folder / "body.json").write_text(server.body, encoding="utf-8")
+    (folder / "bodies").write_text("\n".join(server.bodies), encoding="utf-8")
     headers = {"Content-Type": "application/json", **server.headers}
     lines = [
         'wrk.method = "POST"',
-        f'local file = io.open("{folder / "body.json"}", "rb"); wrk.body = file:read("*a"); file:close()',
         *(f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()),
+        "local requests, at = {}, 0",
+        "init = function(args) wrk.init(args)",
+        f'for body in io.lines("{folder / "bodies"}") do',
+        "requests[#requests + 1] = wrk.format(nil, nil, nil, body) end end",
+        "request = function() at = at % #requests + 1; return requests[at] end",
         "done = function(s, l, r) print(string.format('FOUND %f %f %f %d', s.requests / s.duration * 1e6,",
         "l:percentile(50) / 1000, l:percentile(99) / 1000, s.errors.status + s.errors.connect + s.errors.timeout)) end",
     ]
@@ -211,10 +217,17 @@ def load(server: Server, connections: int, seconds: int, folder: Path) -> Measur
     return Measured(float(found[1]), float(found[2]), float(found[3]), int(found[4]))
 
 
-def bodies(rows: int) -> tuple[str, str]:
-    """The same rows as MLflow's `dataframe_split` and as its `inputs`."""
-    X = np.random.default_rng(1).normal(size=(rows, FEATURES)).astype(np.float32).round(4).tolist()
-    return json.dumps({"dataframe_split": {"columns": NAMES, "data": X}}), json.dumps({"inputs": X})
+def bodies(rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Many requests, as MLflow's `dataframe_split` and as its `inputs`, of rows like those the model was examined on.
+
+    The same row over and over would be drift, for which the rulebook suspends a permit within a minute.
+    """
+    rng = np.random.default_rng(1)
+    tables = [
+        rng.normal(size=(rows, FEATURES)).astype(np.float32).round(4).tolist() for _ in range(max(50, 2000 // rows))
+    ]
+    split = tuple(json.dumps({"dataframe_split": {"columns": NAMES, "data": table}}) for table in tables)
+    return split, tuple(json.dumps({"inputs": table}) for table in tables)
 
 
 def compare(rows: int, seconds: int, rounds: int, root: Path) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import itertools
 import json
 import os
 import platform
@@ -21,6 +22,7 @@ import random
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -48,17 +50,21 @@ class Seen:
     errors: list[str] = field(default_factory=list)
 
 
+def requests_of(server: Server) -> list[bytes]:
+    """Return every request of a server as it is sent."""
+    at = urlsplit(server.url)
+    headers = "".join(f"{name}: {value}\r\n" for name, value in server.headers.items())
+    head = f"POST {at.path} HTTP/1.1\r\nHost: {at.netloc}\r\nContent-Type: application/json\r\n{headers}"
+    return [f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode() for body in server.bodies]
+
+
 class Caller:
     """One connection that asks over and over."""
 
-    def __init__(self, server: Server, seen: Seen) -> None:
+    def __init__(self, server: Server, requests: Iterator[bytes], seen: Seen) -> None:
         at = urlsplit(server.url)
         self._host, self._port = at.hostname, at.port
-        headers = "".join(f"{name}: {value}\r\n" for name, value in server.headers.items())
-        self._request = (
-            f"POST {at.path} HTTP/1.1\r\nHost: {at.netloc}\r\nContent-Type: application/json\r\n{headers}"
-            f"Content-Length: {len(server.body)}\r\n\r\n{server.body}"
-        ).encode()
+        self._requests = requests
         self._seen = seen
 
     async def open(self) -> None:
@@ -67,12 +73,13 @@ class Caller:
 
     async def ask(self) -> None:
         """Ask once and note what came back."""
+        request = next(self._requests)
         start = time.perf_counter()
         try:
-            head = await self._sent()
+            head = await self._sent(request)
         except (asyncio.IncompleteReadError, ConnectionError):  # the server hangs up on a connection that rested
             await self.open()
-            head = await self._sent()
+            head = await self._sent(request)
         length = int(head.partition("content-length: ")[2].partition("\r\n")[0])
         said = await self._reader.readexactly(length)
         self._seen.latencies.append(time.perf_counter() - start)
@@ -81,8 +88,8 @@ class Caller:
             return
         self._seen.ids += json.loads(said)["decision_ids"]
 
-    async def _sent(self) -> str:
-        self._writer.write(self._request)
+    async def _sent(self, request: bytes) -> str:
+        self._writer.write(request)
         return (await self._reader.readuntil(b"\r\n\r\n")).decode().lower()
 
     def close(self) -> None:
@@ -128,7 +135,8 @@ async def watch(pid: int, every: float, sizes: list[float]) -> None:
 
 async def soak(server: Server, seconds: float, seen: Seen) -> tuple[float, list[float]]:
     """Load the server; return the rate it could take and its sizes over the run."""
-    callers = [Caller(server, seen) for _ in range(CONNECTIONS)]
+    requests = itertools.cycle(requests_of(server))
+    callers = [Caller(server, requests, seen) for _ in range(CONNECTIONS)]
     await asyncio.gather(*(caller.open() for caller in callers))
     for _ in range(5):  # the first calls of each size compile their kernels
         await as_fast_as_possible(callers, 2, seen)

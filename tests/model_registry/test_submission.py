@@ -96,7 +96,7 @@ class TestReadSubmission:
         toml = TOML.format(name="gas-leak", flavour="h2o").replace("threshold = 0.5", "threshold = 1.5")
         assert faults_of(a_directory(tmp_path / "in", toml=toml)) == [
             "submission.toml: model.flavour is 'h2o'; "
-            "expected one of xgboost, lightgbm, sklearn, onnx, predictions, endpoint",
+            "expected one of xgboost, lightgbm, sklearn, onnx, python, predictions, endpoint",
             "submission.toml: model.threshold is 1.5; a classification threshold lies in [0, 1]",
         ]
 

@@ -201,7 +201,7 @@ def load(server: Server, connections: int, seconds: int, folder: Path) -> Measur
         'wrk.method = "POST"',
         *(f'wrk.headers["{name}"] = "{value}"' for name, value in headers.items()),
         "local requests, at = {}, 0",
-        "init = function(args) wrk.init(args)",
+        "init = function()",
         f'for body in io.lines("{folder / "bodies"}") do',
         "requests[#requests + 1] = wrk.format(nil, nil, nil, body) end end",
         "request = function() at = at % #requests + 1; return requests[at] end",

@@ -51,6 +51,7 @@ from governance.models import Models
 from governance.monitors import Monitors, reviewed_and_overridden
 from governance.outcomes import Outcomes
 from governance.pack_revisions import PackRevisions
+from governance.permit_acts import Ground
 from governance.permits import PermitBook
 from governance.publications import Publications
 from governance.reading import Reading
@@ -284,20 +285,19 @@ def open_service(
         return name == f"local-{Role.DSO.value}" or has_account_for(Action.DELEGATE, name)
 
     delegations = Delegations(database, log, rulebooks.in_force, clock, in_office)
-    approvals = Approvals(
-        database,
-        log,
-        book,
-        permits,
-        rulebooks,
-        models.features,
-        delegations,
-        clock,
-        publish,
+    ground = Ground(
+        database=database,
+        log=log,
+        book=book,
+        permits=permits,
+        rulebooks=rulebooks,
+        clock=clock,
+        publish=publish,
     )
-    suspensions = Suspensions(database, log, book, permits, rulebooks, models.features, clock, publish)
-    tier_changes = TierChanges(database, log, book, permits, rulebooks, clock, publish)
-    use_changes = UseChanges(database, log, book, permits, rulebooks, clock, publish)
+    approvals = Approvals(ground, models.features, delegations)
+    suspensions = Suspensions(ground, models.features)
+    tier_changes = TierChanges(ground)
+    use_changes = UseChanges(ground)
     registry_watch = RegistryWatch(database, store, log, book, permits, clock)
     erasures = Erasures(database, log, keys, clock, lambda name: has_account_for(Action.ERASE, name))
     approvals.record_unrecorded()

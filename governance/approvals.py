@@ -11,18 +11,17 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from audit.database import Database
-from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds_of, new_identifier
+from audit.entries import Draft, identifier_text, microseconds_of, new_identifier
 from governance.conditions import read_conditions
 from governance.delegations import Delegations
-from governance.permits import Permit, PermitBook, PermitState, bump_epoch, give_permit
-from governance.publishing import Publish, tell_registry
+from governance.permit_acts import Ground, PermitActs
+from governance.permits import Permit, PermitState, bump_epoch, give_permit
+from governance.publishing import tell_registry
 from governance.reasons import require_reason
 from governance.rejudging import FeaturesOf, Standing, outdated, standing_under
-from governance.rulebooks import Rulebooks
 from governance.stages import IllegalMove, Stage, require_move
 from governance.statements import statement
-from governance.submissions import SubmissionBook, SubmissionRecord, VerdictRecord
+from governance.submissions import SubmissionRecord, VerdictRecord
 from governance.tables import permits, submissions, verdicts, vetoes
 from policies.declaration import WITHOUT_ARTIFACT
 from policies.errors import Conflict, Malformed, Refused, Sentence
@@ -86,30 +85,13 @@ class Ruling:
     still_needed: tuple[str, ...]
 
 
-class Approvals:
+class Approvals(PermitActs):
     """Gives verdicts. A veto binds first and is then recorded; an approval is recorded before it binds."""
 
-    def __init__(
-        self,
-        database: Database,
-        log: TraceSink,
-        book: SubmissionBook,
-        permit_book: PermitBook,
-        rulebooks: Rulebooks,
-        features_of: FeaturesOf,
-        delegations: Delegations,
-        clock: Clock,
-        publish: Publish = lambda _model, _version, _stage: None,
-    ) -> None:
-        self._database = database
-        self._log = log
-        self._book = book
-        self._permits = permit_book
-        self._rulebooks = rulebooks
+    def __init__(self, ground: Ground, features_of: FeaturesOf, delegations: Delegations) -> None:
+        super().__init__(ground)
         self._features_of = features_of
         self._delegations = delegations
-        self._clock = clock
-        self._publish = publish
 
     @property
     def _rulebook(self) -> Rulebook:

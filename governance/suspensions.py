@@ -6,17 +6,15 @@ from typing import Any
 
 from sqlalchemy import update
 
-from audit.database import Database
-from audit.entries import Clock, TraceSink
 from governance.approvals import OwnSubmission, Raced, StandsInTheWay, set_stage
-from governance.permits import Permit, PermitBook, PermitState, bump_epoch
-from governance.publishing import Publish, tell_registry
+from governance.permit_acts import Ground, PermitActs
+from governance.permits import Permit, PermitState, bump_epoch
+from governance.publishing import tell_registry
 from governance.reasons import require_reason
 from governance.rejudging import FeaturesOf, outdated
-from governance.rulebooks import Rulebooks
 from governance.stages import Stage
 from governance.statements import statement
-from governance.submissions import SubmissionBook, SubmissionRecord
+from governance.submissions import SubmissionRecord
 from governance.tables import permits, submissions
 from policies.errors import Conflict, Sentence
 from policies.roles import Action, Person, absent, require
@@ -35,28 +33,12 @@ class WaitsForVerdict(Conflict):
         )
 
 
-class Suspensions:
+class Suspensions(PermitActs):
     """Suspends and resumes. A suspension binds first and is then recorded; a resumption is recorded before it binds."""
 
-    def __init__(
-        self,
-        database: Database,
-        log: TraceSink,
-        book: SubmissionBook,
-        permit_book: PermitBook,
-        rulebooks: Rulebooks,
-        features_of: FeaturesOf,
-        clock: Clock,
-        publish: Publish = lambda _model, _version, _stage: None,
-    ) -> None:
-        self._database = database
-        self._log = log
-        self._book = book
-        self._permits = permit_book
-        self._rulebooks = rulebooks
+    def __init__(self, ground: Ground, features_of: FeaturesOf) -> None:
+        super().__init__(ground)
         self._features_of = features_of
-        self._clock = clock
-        self._publish = publish
 
     def suspend(self, model: str, *, by: Person, reason: str) -> Permit:
         """Suspend the live permit of a model: the next call is refused."""

@@ -9,16 +9,15 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from audit.database import Database
-from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds_of, moment_of, new_identifier
+from audit.entries import Draft, identifier_text, microseconds_of, moment_of, new_identifier
 from governance.approvals import OwnSubmission, Raced
-from governance.permits import PermitBook, PermitState, bump_epoch
-from governance.publishing import Publish, tell_registry
+from governance.permit_acts import PermitActs
+from governance.permits import PermitState, bump_epoch
+from governance.publishing import tell_registry
 from governance.reasons import require_reason
-from governance.rulebooks import Rulebooks
 from governance.stages import Stage, require_move
 from governance.statements import statement
-from governance.submissions import SubmissionBook, SubmissionRecord
+from governance.submissions import SubmissionRecord
 from governance.tables import permits, submissions, tier_changes
 from policies.errors import Conflict, NotFound, Refused, Sentence
 from policies.impact_matrix import lowest_tier
@@ -103,26 +102,8 @@ class TierChange:
         }
 
 
-class TierChanges:
+class TierChanges(PermitActs):
     """Raises and lowers tiers. Raising binds first and is then recorded; lowering is recorded before it binds."""
-
-    def __init__(
-        self,
-        database: Database,
-        log: TraceSink,
-        book: SubmissionBook,
-        permit_book: PermitBook,
-        rulebooks: Rulebooks,
-        clock: Clock,
-        publish: Publish = lambda _model, _version, _stage: None,
-    ) -> None:
-        self._database = database
-        self._log = log
-        self._book = book
-        self._permits = permit_book
-        self._rulebooks = rulebooks
-        self._clock = clock
-        self._publish = publish
 
     def change(self, submission: str, tier: Tier, *, by: Person, reason: str) -> TierChange:
         """Raise a tier now, or ask for a lower one.

@@ -11,17 +11,16 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert, select, update
 
-from audit.database import Database
-from audit.entries import Clock, Draft, TraceSink, identifier_text, microseconds_of, moment_of, new_identifier
+from audit.entries import Draft, identifier_text, microseconds_of, moment_of, new_identifier
 from governance.approvals import Raced
 from governance.declared_use import ChangedUse, Use, graver_answers
-from governance.permits import PermitBook, PermitState, bump_epoch
-from governance.publishing import Publish, tell_registry
+from governance.permit_acts import PermitActs
+from governance.permits import PermitState, bump_epoch
+from governance.publishing import tell_registry
 from governance.reasons import require_reason
-from governance.rulebooks import Rulebooks
 from governance.stages import Stage
 from governance.statements import statement
-from governance.submissions import SubmissionBook, SubmissionRecord
+from governance.submissions import SubmissionRecord
 from governance.tables import delegations, permits, submissions, tier_changes, use_changes
 from governance.tier_changes import ChangeState
 from policies.errors import Conflict, Malformed, Sentence
@@ -158,27 +157,9 @@ class UseChange:
         }
 
 
-class UseChanges:
+class UseChanges(PermitActs):
     """Takes changed uses in. One that stops the model binds first and is then recorded; one that does not is recorded
     before it binds."""
-
-    def __init__(
-        self,
-        database: Database,
-        log: TraceSink,
-        book: SubmissionBook,
-        permit_book: PermitBook,
-        rulebooks: Rulebooks,
-        clock: Clock,
-        publish: Publish = lambda _model, _version, _stage: None,
-    ) -> None:
-        self._database = database
-        self._log = log
-        self._book = book
-        self._permits = permit_book
-        self._rulebooks = rulebooks
-        self._clock = clock
-        self._publish = publish
 
     def consider(self, submission: str, asked: Asked, *, by: Person, reason: str) -> UseChange:
         """Return what `change` would do; nothing is written. Raises as `change` does."""

@@ -14,6 +14,7 @@ from audit.entries import Draft, Receipt, microseconds_of
 from audit.kept_counts import Corrections
 from audit.log_writer import Batch
 from audit.payload_keys import Wrapping
+from audit.subject_index import about_subjects
 from audit.trace_log import TraceLog
 from policies.errors import Sentence, Unavailable
 
@@ -159,7 +160,7 @@ def _still_needed(writer: Writer, number: int) -> bool:
     first, last = (microseconds_of(moment) for moment in _bounds(quarter))
     mine, values = "1 = 1", list[object]()
     if kind == "subject":
-        mine, values = "e.subject = ?", [name]
+        mine, values = about_subjects(), [name]
     elif kind == "model":
         mine, values = "e.model = (SELECT number FROM log_models WHERE name = ?)", [name]
     found = writer.rows(

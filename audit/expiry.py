@@ -19,6 +19,7 @@ from audit.erasure import Going, erase, renew_wrapping, wipe
 from audit.holds import Hold, holds
 from audit.log_writer import Batch
 from audit.retention import FLOOR_DAYS, Retention, floor_of
+from audit.subject_index import about_subjects
 from audit.trace_log import TraceLog
 from policies.errors import Malformed, Refused, Sentence
 
@@ -136,7 +137,7 @@ def forget_subject(log: TraceLog, subject: str, *, approvers: Sequence[str], rea
         raise Malformed(Sentence(en="an early erasure needs a reason", zh="提前删除须写明理由"))
     log.checkpoint()
     standing = _Standing(log)
-    mine = _candidates(log, "e.subject = ?", [subject])
+    mine = _candidates(log, about_subjects(), [subject])
     free = [one for one in mine if not standing.covers(one)]
     age = _Ages(log, GAP_DAYS)
     over = [one for one in free if age.over(one, FLOOR_DAYS) and floor_of(one.time) <= log.clock()]

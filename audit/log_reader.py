@@ -19,6 +19,7 @@ from audit.entries import (
 )
 from audit.kept_counts import Question, Sums, summed
 from audit.seal import Context, HeaderForm
+from audit.subject_index import about_subjects
 from policies.errors import Malformed, NotFound, Sentence
 from policies.roles import Person
 
@@ -98,7 +99,7 @@ class Wanted:
         values += [value for _, value in given]
         if self.subject is not None:
             subjects = (self.subject,) if isinstance(self.subject, str) else self.subject
-            clauses.append(f"e.subject IN ({', '.join('?' * len(subjects))})" if subjects else "1 = 0")
+            clauses.append(about_subjects(len(subjects)))
             values += subjects
         if self.without:
             places = ", ".join("?" * len(self.without))

@@ -22,6 +22,8 @@ from sqlalchemy import (
     text,
 )
 
+from audit.subject_index import SEGMENT_OF
+
 metadata = MetaData(
     naming_convention={
         "ix": "%(table_name)s_%(column_0_name)s",
@@ -84,8 +86,8 @@ Index("log_entries_by_model", entries.c.model, entries.c.time, entries.c.verdict
 Index("log_entries_by_time", entries.c.time)
 Index(
     "log_entries_by_subject",
+    text(f"({SEGMENT_OF})"),
     entries.c.subject,
-    entries.c.time,
     sqlite_where=entries.c.subject.is_not(None),
     postgresql_where=entries.c.subject.is_not(None),
 )

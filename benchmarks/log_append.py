@@ -10,6 +10,7 @@ the log and of the bare disk are taken in turns. On a shared machine read the ra
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import platform
 import resource
@@ -116,9 +117,12 @@ class Bare:
 
 
 def settled(database: Database, log: TraceLog) -> None:
-    """Bring the log to where a running service is: keys made, and a write-ahead file that no longer grows."""
+    """Bring the log to where a running service is: keys made, a write-ahead file that no longer grows, and what was
+    loaded at the start out of the collector's sight (`api.server` does the same)."""
     log.append([a_draft(number) for number in range(10_000)] * 3)  # more pages than the file ever holds in service
     database.settle()
+    gc.collect()
+    gc.freeze()
 
 
 def written_for_one(database: Database, log: TraceLog) -> int:

@@ -23,12 +23,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from audit.entries import Draft, identifier_text
+from audit.kept_counts import bring_up_to_date
 from audit.log_reader import Wanted
 from audit.trace_log import TraceLog
 from audit.verify import verify_bundle
 from benchmarks.log_append import a_draft, a_log
 
 PER_DAY = 11_100
+PEOPLE = 5000
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODELS = ("chemical-release-harm", "gas-leak", "seismic-bump")
 
@@ -52,7 +54,7 @@ def some_of(log: TraceLog) -> list[str]:
 
 def _at(draft: Draft, number: int, draws: random.Random) -> Draft:
     moment = START + timedelta(days=number / PER_DAY)
-    return replace(draft, model=MODELS[number % 3], time=moment, subject=f"p-{draws.randrange(5000):016x}")
+    return replace(draft, model=MODELS[number % 3], time=moment, subject=f"p-{draws.randrange(PEOPLE):016x}")
 
 
 def asked(times: int, question: Callable[[], object]) -> str:
@@ -101,11 +103,19 @@ def ask(log: TraceLog, known: list[str], traces: int) -> None:
         since = START + timedelta(days=draws.randrange(max(1, days - 90)))
         return log.tally(Wanted(model=draws.choice(MODELS), since=since, until=since + timedelta(days=90)))
 
+    def person() -> object:
+        return log.search(subject=f"p-{draws.randrange(PEOPLE):016x}", limit=50)
+
     bundle = log.evidence(known[0])
     print(f"look-up by id             {asked(2000, lambda: log.entry(draws.choice(known)))}   (p99 at most 10)")
     print(f"payload of one decision   {asked(500, lambda: log.trace(draws.choice(known)))}")
     print(f"page of one model's day   {asked(300, day)}   (at most 20)")
+    print(f"page of one person        {asked(300, person)}")
     print(f"count and mean, quarter   {asked(10, quarter)}   (at most 1000)")
+    start = time.perf_counter()
+    bring_up_to_date(log.database)
+    print(f"sums kept for the first time in {time.perf_counter() - start:.0f} s")
+    print(f"the same, sums kept       {asked(100, quarter)}   (at most 1000)")
     print(f"statements about one      {asked(500, lambda: log.statements_about(draws.choice(known)))}")
     print(f"evidence bundle           {asked(300, lambda: log.evidence(draws.choice(known)))}")
     print(f"verify a bundle           {asked(100, lambda: verify_bundle(bundle))}   (at most 50)")

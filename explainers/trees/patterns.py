@@ -30,8 +30,8 @@ MOST_BITS = 14
 MOST_BYTES = 48 << 20
 """Largest tables kept for one model."""
 
-BLOCK = 64
-"""Rows that are looked up in step."""
+BLOCK = 128
+"""Rows that are looked up in step at most."""
 
 FEW = 8
 """Up to so many rows are looked up one by one."""
@@ -374,6 +374,7 @@ def _look_up_in_blocks(
     index = np.zeros(BLOCK, dtype=np.uint32)
     for first in range(0, n_rows, BLOCK):
         rows = min(BLOCK, n_rows - first)
+        width = (rows + 15) // 16 * 16  # whole vectors, of which the last may hold rows that nobody asked for
         for i in range(rows):
             for f in range(n_features):
                 XT[f, i] = X[first + i, f]
@@ -384,14 +385,14 @@ def _look_up_in_blocks(
                 place = u - upper_start[tree] + 1
                 hang, on_left, bit = upper_hang[u, 0], np.int32(upper_hang[u, 1]), np.int32(upper_hang[u, 2])
                 up, up_side, here, mine_side = pattern[hang], side[hang], pattern[place], side[place]
-                for b in range(BLOCK):
+                for b in range(width):
                     here[b] = up[b] & ~((up_side[b] ^ on_left) << bit)
                 x, t, default, n = XT[upper_feature[u]], upper_threshold[u], upper_default[u], upper_node[u]
                 if plain or rule[n] == 0:
-                    for b in range(BLOCK):
+                    for b in range(width):
                         mine_side[b] = (x[b] <= t) | (default & (x[b] != x[b]))
                 else:
-                    for b in range(BLOCK):
+                    for b in range(width):
                         mine_side[b] = goes_left(
                             x[b], t, rule[n], default, set_start[n], set_words[n], listed_left[n], sets
                         )
@@ -400,7 +401,7 @@ def _look_up_in_blocks(
                 mask = np.int32((1 << group_path[g]) - 1)
                 columns = np.uint32(group_columns[g])
                 up, up_side = pattern[hang], side[hang]
-                for b in range(BLOCK):
+                for b in range(width):
                     index[b] = np.uint32((up[b] & ~((up_side[b] ^ on_left) << bit)) & mask)
                 for k in range(group_splits[g]):
                     x, t, default, n = (
@@ -411,18 +412,18 @@ def _look_up_in_blocks(
                     )
                     shift = np.uint32(group_path[g] + k)
                     if plain or rule[n] == 0:
-                        for b in range(BLOCK):
+                        for b in range(width):
                             index[b] |= np.uint32((x[b] <= t) | (default & (x[b] != x[b]))) << shift
                     else:
-                        for b in range(BLOCK):
+                        for b in range(width):
                             at = goes_left(x[b], t, rule[n], default, set_start[n], set_words[n], listed_left[n], sets)
                             index[b] |= np.uint32(at) << shift
-                for b in range(BLOCK):
+                for b in range(width):
                     index[b] *= columns
                 lines = table[table_start[g] : table_start[g + 1]]
                 for c in range(columns):
                     to, column = mine[group_features[g, c]], lines[c:]
-                    for b in range(BLOCK):
+                    for b in range(width):
                         to[b] += column[index[b]]
         for i in range(rows):
             for f in range(n_features):

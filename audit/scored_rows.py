@@ -106,7 +106,7 @@ class Rows:
 def finite(X: Floats) -> tuple[Floats, Places]:
     """Return the rows without infinite readings, and their places."""
     infinite = np.isinf(X)
-    if not infinite.any():
+    if not np.count_nonzero(infinite):
         return X, np.arange(len(X))
     finite = np.flatnonzero(~infinite.any(axis=1))
     return X[finite], finite

@@ -66,36 +66,40 @@ class TraceColumns:
 
 @dataclass(frozen=True, eq=False)
 class _Form:
-    """How rows of one layout lie in memory: the layout's bytes after their head, which is the same for all."""
+    """How rows of one layout begin, which is the same for all, and the layout that says how they go on."""
 
     layout: bytes
-    head: np.void
-    row: np.dtype[np.void]
+    head: bytes
 
 
 def encode_columns(columns: TraceColumns) -> tuple[list[bytes], list[bytes]]:
     """Return the payload and the layout of every row: byte for byte what `audit.trace.encode_trace` gives for it."""
     with np.errstate(over="ignore"):
-        narrow = columns.inputs.astype("<f4")
-        lossless = ((narrow == columns.inputs) | np.isnan(columns.inputs)).all(axis=1)
-        kinds = lossless + 2 * columns.clipped
-        if (kinds == kinds[:1]).all():
-            everything = slice(0, len(kinds))
-            return _sealed(columns, everything, narrow if lossless[:1].any() else columns.inputs)
-        payloads, layouts = [b""] * len(kinds), [b""] * len(kinds)
-        for kind in np.unique(kinds):
-            at = np.flatnonzero(kinds == kind)
-            inputs = narrow[at] if kind & 1 else columns.inputs[at]
-            for place, payload, layout in zip(at.tolist(), *_sealed(columns, at, inputs), strict=True):
-                payloads[place], layouts[place] = payload, layout
-        return payloads, layouts
+        return _encoded(columns)
+
+
+def _encoded(columns: TraceColumns) -> tuple[list[bytes], list[bytes]]:
+    narrow = columns.inputs.astype("<f4")
+    same = narrow == columns.inputs
+    if np.count_nonzero(same) == same.size and not np.count_nonzero(columns.clipped):
+        return _sealed(columns, slice(None), narrow, clipped=False)
+    lossless = (same | np.isnan(columns.inputs)).all(axis=1)
+    payloads, layouts = [b""] * len(lossless), [b""] * len(lossless)
+    for exact in (False, True):
+        for cut in (False, True):
+            at = np.flatnonzero((lossless == exact) & (columns.clipped == cut))
+            if len(at):
+                inputs = narrow if exact else columns.inputs
+                found = _sealed(columns, at, inputs[at], clipped=cut)
+                for place, payload, layout in zip(at.tolist(), *found, strict=True):
+                    payloads[place], layouts[place] = payload, layout
+    return payloads, layouts
 
 
 def _sealed(
-    columns: TraceColumns, at: slice | npt.NDArray[np.intp], inputs: npt.NDArray[Any]
+    columns: TraceColumns, at: slice | npt.NDArray[np.intp], inputs: npt.NDArray[Any], *, clipped: bool
 ) -> tuple[list[bytes], list[bytes]]:
     """Seal the rows `at`, which share a layout."""
-    clipped = bool(columns.clipped[at][:1].any())
     form = _form(
         (
             *(columns.model, columns.version, columns.artifact_digest, columns.rulebook_digest, columns.purpose),
@@ -107,20 +111,25 @@ def _sealed(
         columns.contributions is not None,
         columns.standard_error is not None,
     )
-    made = np.empty(len(inputs), form.row)
-    made["head"], made["inputs"], made["threshold"] = form.head, inputs, columns.threshold
-    made["base"], made["margin"], made["score"] = columns.bases[at], columns.margins[at], columns.scores[at]
+    # one part of every row after the other, in the order of the layout: scalars first, then its arrays
+    scalars = np.empty((len(inputs), len(SCALARS) + clipped), "<f8")
+    scalars[:, 0], scalars[:, 1] = columns.bases[at], columns.margins[at]
+    scalars[:, 2], scalars[:, 3] = columns.scores[at], columns.threshold
+    parts = [scalars, inputs]
     if columns.contributions is not None:
-        made["contributions"] = columns.contributions[at]
+        parts.append(columns.contributions[at].astype("<f4"))
     if columns.standard_error is not None:
-        made["standard_error"] = columns.standard_error[at]
+        parts.append(columns.standard_error[at].astype("<f4"))
     if clipped and columns.capped_contributions is not None:
-        made["capped_score"], made["capped_contributions"] = columns.capped_scores[at], columns.capped_contributions[at]
+        scalars[:, -1] = columns.capped_scores[at]
+        parts.append(columns.capped_contributions[at].astype("<f4"))
     if columns.cap_names:
-        made["cap_shares"] = columns.cap_shares[at]
-    raw, width = made.tobytes(), form.row.itemsize
-    starts = range(0, len(raw), width)
-    payloads = [raw[start : start + width] + tail for start, tail in zip(starts, _tails(columns, at), strict=True)]
+        parts.append(columns.cap_shares[at].astype("<f8"))
+    raw = np.concatenate([np.ascontiguousarray(part).view(np.uint8) for part in parts], axis=1)
+    rows, width, head = raw.tobytes(), raw.shape[1], form.head
+    starts = range(0, len(rows), width)
+    tails = _tails(columns, at)
+    payloads = [head + rows[start : start + width] + tail for start, tail in zip(starts, tails, strict=True)]
     return payloads, [form.layout] * len(payloads)
 
 
@@ -162,7 +171,4 @@ def _form(
     if cap_names:
         arrays.append(("cap_shares", "f8", len(cap_names)))
     body, digest = layout_of(shared, cap_names, clipped, tuple(arrays))
-    scalars = [*SCALARS, "capped_score"] if clipped else list(SCALARS)
-    row: list[Any] = [("head", "V33"), *((name, "<f8") for name in scalars)]
-    row += [(name, f"<{kind}", (length,)) for name, kind, length in arrays]
-    return _Form(body, np.void(bytes((FORMAT,)) + digest), np.dtype(row))
+    return _Form(body, bytes((FORMAT,)) + digest)

@@ -10,6 +10,7 @@ import logging
 import math
 import threading
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -155,15 +156,8 @@ def _drafts(served: ServedModel, rows: Rows, at: Places | slice, asked: Asked, p
         purpose,
     )
     payloads, layouts = encode_columns(columns)
-    shared = Draft(
-        kind="decision",
-        payload=b"",
-        model=served.name,
-        version=served.version,
-        artifact_digest=served.artifact_digest,
-        rulebook_digest=served.rulebook_digest,
-        actor=asked.caller,
-        site=served.site or None,
+    shared = _shared_draft(
+        served.name, served.version, served.artifact_digest, served.rulebook_digest, asked.caller, served.site
     )
     record = rows.record[at]
     differing = DraftColumns(
@@ -177,6 +171,22 @@ def _drafts(served: ServedModel, rows: Rows, at: Places | slice, asked: Asked, p
         times=None if asked.times is None else [asked.times[place] for place in places],
     )
     return drafts_alike(shared, differing)
+
+
+@lru_cache(maxsize=256)
+def _shared_draft(
+    model: str, version: str, artifact_digest: str, rulebook_digest: str, caller: str, site: str
+) -> Draft:
+    return Draft(
+        kind="decision",
+        payload=b"",
+        model=model,
+        version=version,
+        artifact_digest=artifact_digest,
+        rulebook_digest=rulebook_digest,
+        actor=caller,
+        site=site or None,
+    )
 
 
 def _or_none(score: float) -> float | None:
@@ -265,16 +275,16 @@ def _answers(served: ServedModel, parts: Sequence[Rows], ids: dict[int, str | No
 
 def _answers_of_all(served: ServedModel, rows: Rows, ids: list[str | None]) -> Decided:
     """Answer rows that stayed together and of which none was refused: their columns are the answer's."""
-    n, why = len(ids), rows.contributions
+    why, all_of_them = rows.contributions, np.ones(len(ids), dtype=np.bool_)
     assert why is not None, "they were explained"
     return Decided(
-        answered=np.ones(n, dtype=np.bool_),
+        answered=all_of_them,
         ids=ids,
         scores=rows.record,
         raw_scores=rows.scores,
         verdicts=rows.verdicts,
         flags=rows.words(),
-        explained=np.ones(n, dtype=np.bool_),
+        explained=all_of_them,
         contributions=why,
         bases=rows.bases,
         unit=served.predictor.unit,

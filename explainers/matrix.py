@@ -29,10 +29,9 @@ def check_matrix(X: Floats, feature_names: Sequence[str]) -> Floats:
                 zh=f"每行应有 {len(feature_names)} 个特征，实际数组形状为 {X.shape}",
             )
         )
-    with np.errstate(over="ignore", invalid="ignore"):
-        total = X.sum()  # not finite if any value is infinite: one pass, no temporary
-    if not np.isfinite(total) and np.isinf(X).any():
-        count = np.isinf(X).sum(axis=0).tolist()
+    infinite = np.isinf(X)
+    if np.count_nonzero(infinite):
+        count = infinite.sum(axis=0).tolist()
         refuse_all(
             Sentence(
                 en=f"'{feature_names[j]}' is infinite in {count[j]} rows; expected a number or missing",

@@ -8,6 +8,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
+
 from audit.decided import Decided
 from audit.served_model import ServedModel
 
@@ -31,9 +33,9 @@ class Tallies:
 
     def decided(self, served: ServedModel, decided: Decided, seconds: float) -> None:
         """Count one call and its rows."""
-        alarms = int((decided.verdicts & decided.answered).sum())
-        answered = int(decided.answered.sum())
-        flags = Counter(flag for words in decided.flags for flag in words)
+        alarms = int(np.count_nonzero(decided.verdicts & decided.answered))
+        answered = int(np.count_nonzero(decided.answered))
+        flags = Counter(flag for words in decided.flags for flag in words) if any(decided.flags) else {}
         name, version = served.name, served.version
         with self._lock:
             self._counts["decisions", name, version, "alarm"] += alarms

@@ -37,14 +37,14 @@ class Rounds:
         self,
         service: Service,
         monotonic: Callable[[], float],
-        keep_worker: Callable[[], None] = lambda: None,
+        keep_running: Callable[[], object] = lambda: None,
         *,
         keeper: bool = True,
     ) -> None:
         self._keeper = keeper
         self._service = service
         self._monotonic = monotonic
-        self._keep_worker = keep_worker
+        self._keep_running = keep_running
         self._watch = EnvironmentWatch(service.log, service.clock, monotonic, service.settings.data)
         self._told: Sentence | None = None
         self._stop = threading.Event()
@@ -68,7 +68,7 @@ class Rounds:
         self._service.standing.publish(self._service.monitors.judge())
         if not self._keeper:
             return
-        self._keep_worker()
+        self._keep_running()
         bring_up_to_date(self._service.log.database)
         self._watch.look()
         self._raise_alarm()

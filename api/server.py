@@ -15,6 +15,7 @@ from api.listening import serve_app
 from api.logs import log_as_json
 from api.rounds import Rounds
 from api.settings import Settings
+from api.signing import LATE, SigningProcess
 from api.wiring import Service, open_service
 from api.work import WorkerProcess
 
@@ -34,17 +35,18 @@ def serve_on(door: socket.socket, settings: Settings, *, keeper: bool, service: 
     if settings.log_format == "json":
         log_as_json()
     service = service or open_service(settings, door="serve", tend=True)
-    work = WorkerProcess(settings.data) if keeper else None
-    rounds = Rounds(service, time.monotonic, work.ensure if work is not None else lambda: None, keeper=keeper)
+    beside = (WorkerProcess(settings.data), SigningProcess(settings)) if keeper else ()
+    rounds = Rounds(service, time.monotonic, lambda: [one.ensure() for one in beside], keeper=keeper)
     rounds.start()
+    service.log.leave_signing(LATE)
     _end_with_parent()
     service.readiness.warming()
     threading.Thread(target=_warm_up, args=(service,), name="mingjing-warm", daemon=True).start()
 
     def before_close() -> None:
         rounds.stop()
-        if work is not None:
-            work.stop()
+        for one in beside:
+            one.stop()
 
     serve_app(door, create_app(service, before_close))
 

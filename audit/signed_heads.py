@@ -120,9 +120,9 @@ class SignedHeads:
         None, too, when another process on this machine is signing right now.
         """
         if self._memory is None:
-            return self.sign() if self._is_due() else None
+            return self.sign() if self.is_due() else None
         with self._memory.turn() as mine:  # another process that is at it does the same work
-            return self.sign() if mine and self._is_due() else None
+            return self.sign() if mine and self.is_due() else None
 
     def accept_set_back(self, keep: Callable[[bytes], Receipt], reason: str) -> Receipt:
         """Remember the head of today in place of a newer one that is lost; `keep` makes what is said of it an entry."""
@@ -164,7 +164,8 @@ class SignedHeads:
             (made.size, microseconds_of(made.time or self._clock()), made.root, made.note),
         )
 
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
+        """Return whether entries wait for a head since 60 seconds, or 1,000 of them do."""
         last, size = self.latest(), self.size()
         waiting = size - (last.size if last is not None else 0)
         if waiting <= 0:

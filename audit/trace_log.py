@@ -405,6 +405,11 @@ class TraceLog:
         if self._tender is None:
             self._tender = Tender(self._heads, self._writer.settle)
 
+    def leave_signing(self, late: float) -> None:
+        """Another process signs the checkpoints: sign here only what is due for `late` seconds."""
+        if self._tender is not None:
+            self._tender.step_back(late)
+
     @property
     def stopped(self) -> bool:
         """Whether the disk failed this process's log, which then takes nothing more."""

@@ -1,10 +1,10 @@
 """Governed serving against bare serving: same model, same load generator, one run, on the loopback.
 
-    python -m benchmarks.serve            # about four minutes; needs `wrk`
-    python -m benchmarks.serve --seconds 3
+    python -m benchmarks.serve            # about five minutes; needs `wrk`
+    python -m benchmarks.serve --kserve OTHER/bin/python --bentoml ANOTHER/bin/python --workers 2
 
 Governed means: exact attributions of every row and a durable sealed trace before the answer. The others only predict.
-Starts every server by itself with one worker, warms it up, and takes turns.
+Starts every server by itself with one worker (ours once more with as many as asked for), warms it up, and takes turns.
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ import os
 import platform
 import re
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-import urllib.request
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -31,33 +28,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from benchmarks.bare_servers import (
+    Server,
+    Table,
+    bentoml_bare,
+    fastapi_bare,
+    free_port,
+    kserve_bare,
+    mlflow_served,
+    named,
+    nameless,
+    running,
+    saved_for_mlflow,
+)
+
 FEATURES, TREES, DEPTH = 60, 100, 6
 NAMES = [f"f{number:02d}" for number in range(FEATURES)]
-
-BARE = """
-import numpy as np, orjson, xgboost
-from fastapi import FastAPI, Request, Response
-app = FastAPI()
-booster = xgboost.Booster(model_file={model!r})
-booster.set_param({{"nthread": 1}})
-
-@app.post("/invocations")
-async def invocations(request: Request) -> Response:
-    asked = orjson.loads(await request.body())["dataframe_split"]
-    scores = booster.inplace_predict(np.array(asked["data"], dtype=np.float32), validate_features=False)
-    return Response(orjson.dumps({{"predictions": scores.tolist()}}), media_type="application/json")
-"""
-
-
-@dataclass(frozen=True)
-class Server:
-    """Where a server answers, how it wants its rows, and what to send along."""
-
-    name: str
-    url: str
-    bodies: tuple[str, ...]
-    headers: dict[str, str]
-    pid: int = 0
 
 
 @dataclass(frozen=True)
@@ -68,40 +54,6 @@ class Measured:
     p50: float
     p99: float
     errors: int
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_for(url: str, process: subprocess.Popen[bytes], seconds: float = 120) -> None:
-    """Wait until a server answers."""
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if process.poll() is not None:
-            raise SystemExit(f"the server for {url} ended with {process.returncode}")
-        try:
-            urllib.request.urlopen(url, timeout=1).read()
-            return
-        except OSError:
-            time.sleep(0.3)
-    raise SystemExit(f"{url} did not answer")
-
-
-@contextmanager
-def running(words: list[str], ready: str, folder: Path, **more: str) -> Iterator[int]:
-    """A server process by its number, stopped at the end."""
-    with (folder / "server.log").open("ab") as log:
-        process = subprocess.Popen(words, stdout=log, stderr=log, cwd=folder, env={**os.environ, **more})  # noqa: TID251 - a benchmark hands its own environment on
-        try:
-            wait_for(ready, process)
-            yield process.pid
-        finally:
-            process.terminate()
-            process.wait(timeout=30)
 
 
 def make_submission(folder: Path) -> Path:
@@ -141,55 +93,18 @@ def mingjing(*words: str, data: Path) -> dict[str, object]:
 
 
 @contextmanager
-def governed(folder: Path, submission: Path, bodies: tuple[str, ...]) -> Iterator[Server]:
+def governed(folder: Path, submission: Path, bodies: tuple[str, ...], *, workers: int = 1) -> Iterator[Server]:
     """Mingjing with a permit for the model."""
-    data = folder / "data"
+    data = folder / f"data-{workers}"
     made = mingjing("submit", str(submission), data=data)
     mingjing("verdict", str(made["submission"]), "approve", "--reason", "benchmark", data=data)
     token = str(mingjing("user", "add", "bench", "--role", "service", data=data)["token"])
     port = free_port()
     words = [sys.executable, "-m", "api.cli", "serve", "--data", str(data), "--port", str(port)]
-    with running(words, f"http://127.0.0.1:{port}/v2/health/ready", folder) as pid:
+    with running([*words, "--workers", str(workers)], f"http://127.0.0.1:{port}/v2/health/ready", folder) as pid:
         url = f"http://127.0.0.1:{port}/v1/models/bench/invocations"
-        yield Server("mingjing, governed", url, bodies, {"Authorization": f"Bearer {token}"}, pid)
-
-
-@contextmanager
-def mlflow_bare(
-    folder: Path, submission: Path, split: tuple[str, ...], inputs: tuple[str, ...]
-) -> Iterator[list[Server]]:
-    """`mlflow models serve` of the same model, asked in both forms."""
-    import mlflow.xgboost
-    import xgboost
-    from mlflow.models import ModelSignature
-    from mlflow.types.schema import Schema, TensorSpec
-
-    booster = xgboost.Booster(model_file=submission / "model.ubj")
-    mlflow.xgboost.save_model(booster, str(folder / "frames"))
-    signature = ModelSignature(inputs=Schema([TensorSpec(np.dtype("float32"), (-1, FEATURES))]))
-    nameless = xgboost.Booster(model_file=submission / "model.ubj")
-    nameless.feature_names = None
-    mlflow.xgboost.save_model(nameless, str(folder / "tensors"), signature=signature)
-    with ExitStack() as stack:
-        servers = []
-        for model, name, bodies in (("frames", "dataframe_split, as shipped", split), ("tensors", "inputs", inputs)):
-            port = free_port()
-            words = [sys.executable, "-m", "mlflow", "models", "serve", "-m", str(folder / model)]
-            words += ["--env-manager", "local", "--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
-            path = str(Path(sys.executable).parent) + os.pathsep + os.environ["PATH"]  # noqa: TID251 - mlflow looks for python there
-            stack.enter_context(running(words, f"http://127.0.0.1:{port}/ping", folder, PATH=path))
-            servers.append(Server(f"mlflow models serve, {name}", f"http://127.0.0.1:{port}/invocations", bodies, {}))
-        yield servers
-
-
-@contextmanager
-def fastapi_bare(folder: Path, submission: Path, bodies: tuple[str, ...]) -> Iterator[Server]:
-    """A minimal FastAPI that only predicts."""
-    (folder / "bare.py").write_text(BARE.format(model=str(submission / "model.ubj")), encoding="utf-8")
-    port = free_port()
-    words = [sys.executable, "-m", "uvicorn", "bare:app", "--port", str(port), "--log-level", "warning"]
-    with running(words, f"http://127.0.0.1:{port}/openapi.json", folder):
-        yield Server("FastAPI, raw body, predict only", f"http://127.0.0.1:{port}/invocations", bodies, {})
+        name = "mingjing, governed" + (f", {workers} workers" if workers > 1 else "")
+        yield Server(name, url, bodies, {"Authorization": f"Bearer {token}"}, pid)
 
 
 def load(server: Server, connections: int, seconds: int, folder: Path) -> Measured:
@@ -217,35 +132,48 @@ def load(server: Server, connections: int, seconds: int, folder: Path) -> Measur
     return Measured(float(found[1]), float(found[2]), float(found[3]), int(found[4]))
 
 
-def bodies(rows: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Many requests, as MLflow's `dataframe_split` and as its `inputs`, of rows like those the model was examined on.
+def tables_of(rows: int) -> list[Table]:
+    """The rows of many requests, like those the model was examined on.
 
     The same row over and over would be drift, for which the rulebook suspends a permit within a minute.
     """
     rng = np.random.default_rng(1)
-    tables = [
+    return [
         rng.normal(size=(rows, FEATURES)).astype(np.float32).round(4).tolist() for _ in range(max(50, 2000 // rows))
     ]
-    split = tuple(json.dumps({"dataframe_split": {"columns": NAMES, "data": table}}) for table in tables)
-    return split, tuple(json.dumps({"inputs": table}) for table in tables)
 
 
-def compare(rows: int, seconds: int, rounds: int, root: Path) -> None:
+def compare(rows: int, asked: argparse.Namespace, root: Path) -> None:
     """Print one table for one size of request."""
-    split, inputs = bodies(rows)
+    tables = tables_of(rows)
+    split, inputs = named(tables, NAMES), nameless(tables, "inputs")
     folder = Path(tempfile.mkdtemp(dir=root))
     submission = make_submission(folder / "submission")
+    model = submission / "model.ubj"
+    saved = saved_for_mlflow(folder, model, NAMES)
     with ExitStack() as stack:
-        ours = stack.enter_context(governed(folder, submission, split))
-        servers = [ours, stack.enter_context(fastapi_bare(folder, submission, split))]
-        servers += stack.enter_context(mlflow_bare(folder, submission, split, inputs))
+        enter = stack.enter_context
+        ours = enter(governed(folder, submission, split))
+        servers = [ours]
+        if asked.workers > 1:
+            servers.append(enter(governed(folder, submission, split, workers=asked.workers)))
+        servers += [
+            enter(fastapi_bare(folder, model, split)),
+            enter(mlflow_served(folder, "dataframe_split, inferred signature", split, saved["signed"])),
+            enter(mlflow_served(folder, "dataframe_split, no signature", split, saved["unsigned"])),
+            enter(mlflow_served(folder, "inputs, tensor signature", inputs, saved["tensor"])),
+        ]
+        if asked.kserve is not None:
+            servers.append(enter(kserve_bare(folder, model, tables, asked.kserve)))
+        if asked.bentoml is not None:
+            servers.append(enter(bentoml_bare(folder, model, tables, asked.bentoml)))
         for connections in (1, 16):
             found: dict[str, list[Measured]] = {server.name: [] for server in servers}
             for server in servers:
                 load(server, connections, 2, folder)
-            for _ in range(rounds):
+            for _ in range(asked.rounds):
                 for server in servers:
-                    found[server.name].append(load(server, connections, seconds, folder))
+                    found[server.name].append(load(server, connections, asked.seconds, folder))
             show(rows, connections, found, ours.name)
 
 
@@ -253,13 +181,13 @@ def show(rows: int, connections: int, found: dict[str, list[Measured]], ours: st
     """Print medians over the rounds, and how many times faster we are."""
     rate = {name: statistics.median(run.rate for run in runs) for name, runs in found.items()}
     print(f"\n{rows} row(s) per request, {connections} connection(s)")
-    print(f"{'':42}{'req/s':>9}{'min-max':>15}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}{'ours is':>9}")
+    print(f"{'':58}{'req/s':>9}{'min-max':>15}{'p50 ms':>9}{'p99 ms':>9}{'errors':>8}{'ours is':>9}")
     for name, runs in found.items():
         spread = f"{min(run.rate for run in runs):.0f}-{max(run.rate for run in runs):.0f}"
         p50, p99 = (statistics.median(getattr(run, part) for run in runs) for part in ("p50", "p99"))
         times = "" if name == ours else f"{rate[ours] / rate[name]:.1f}x"
         errors = sum(run.errors for run in runs)
-        print(f"{name:42}{rate[name]:9.0f}{spread:>15}{p50:9.2f}{p99:9.2f}{errors:8}{times:>9}")
+        print(f"{name:58}{rate[name]:9.0f}{spread:>15}{p50:9.2f}{p99:9.2f}{errors:8}{times:>9}")
 
 
 def main() -> None:
@@ -268,15 +196,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5, help="length of one run")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each server, in turn")
     parser.add_argument("--rows", type=int, nargs="*", default=[1, 100], help="rows per request")
+    parser.add_argument("--workers", type=int, default=1, help="measure ours with so many workers too")
+    parser.add_argument("--kserve", type=Path, help="a Python that has KServe and XGBoost")
+    parser.add_argument("--bentoml", type=Path, help="a Python that has BentoML and XGBoost")
     asked = parser.parse_args()
     if shutil.which("wrk") is None:
         raise SystemExit("wrk is not on this machine; install it (Debian: apt-get install wrk)")
     libraries = ", ".join(f"{name} {version(name)}" for name in ("mlflow", "xgboost-cpu", "fastapi", "uvicorn"))
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}, {libraries}")
-    print(f"XGBoost {TREES} trees, depth {DEPTH}, {FEATURES} features; one worker each; load from the same machine")
+    print(f"XGBoost {TREES} trees, depth {DEPTH}, {FEATURES} features; load from the same machine")
     with tempfile.TemporaryDirectory() as root:
         for rows in asked.rows:
-            compare(rows, asked.seconds, asked.rounds, Path(root))
+            compare(rows, asked, Path(root))
 
 
 if __name__ == "__main__":

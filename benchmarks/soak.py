@@ -30,8 +30,9 @@ from urllib.parse import urlsplit
 from audit.database import open_database
 from audit.trace_log import TraceLog, open_log
 from audit.verify import verify_bundle
+from benchmarks.bare_servers import Server, named
 from benchmarks.log_append import system_clock
-from benchmarks.serve import Server, bodies, governed, make_submission
+from benchmarks.serve import NAMES, governed, make_submission, tables_of
 
 SHARE = 0.7
 CONNECTIONS = 16
@@ -175,7 +176,7 @@ def main() -> None:
     print(f"{os.cpu_count()} cores, Python {platform.python_version()}; server and callers on the same machine")
     with tempfile.TemporaryDirectory() as root:
         folder = Path(root)
-        with governed(folder, make_submission(folder / "submission"), bodies(1)[0]) as server:
+        with governed(folder, make_submission(folder / "submission"), named(tables_of(1), NAMES)) as server:
             capacity, sizes = asyncio.run(soak(server, asked.seconds, seen))
         database = open_database(f"sqlite:///{folder / 'data' / 'mingjing.db'}")
         log = open_log(folder / "data", database, system_clock, "soak", tend=False)

@@ -14,7 +14,7 @@ from audit.entries import Draft, Receipt, microseconds_of
 from audit.kept_counts import Corrections
 from audit.log_writer import Batch
 from audit.payload_keys import Wrapping
-from audit.subject_index import about_subjects
+from audit.subject_index import SEGMENT, SEGMENT_OF, STEPS
 from audit.trace_log import TraceLog
 from policies.errors import Sentence, Unavailable
 
@@ -144,34 +144,38 @@ class _Clearing:
             )
             writer.rows("DELETE FROM log_restrictions WHERE entry BETWEEN ? AND ?", first, last)
         kept.make()
-        for number in sorted({one.payload_key for one in self.part}):
-            if not _still_needed(writer, number):
+        places = {one.payload_key: one.index for one in sorted(self.part, key=lambda one: one.index)}
+        for number, place in places.items():
+            if not _still_needed(writer, number, place):
                 writer.rows(
                     "UPDATE log_payload_keys SET owner = NULL, wrapped = NULL, wrapping = NULL WHERE number = ?", number
                 )
 
 
-def _still_needed(writer: Writer, number: int) -> bool:
-    """Whether any entry that is still here was sealed under this data key; the newest entries answer first."""
+def _still_needed(writer: Writer, number: int, place: int) -> bool:
+    """Whether any entry that is still here was sealed under this data key; the last one erased was at `place`."""
     owner, quarter = writer.rows("SELECT owner, quarter FROM log_payload_keys WHERE number = ?", number)[0]
     if owner is None:
         return False
     kind, _, name = owner.partition(" ")
     first, last = (microseconds_of(moment) for moment in _bounds(quarter))
-    mine, values = "1 = 1", list[object]()
+    under = "p.payload_key = ? AND p.sealed IS NOT NULL AND e.time >= ? AND e.time < ?"
+    held = "JOIN log_payloads p ON p.entry = e.number"
     if kind == "subject":
-        mine, values = about_subjects(), [name]
-    elif kind == "model":
+        # what is left of a quarter follows what was erased of it, so the segments from there on are asked first
+        return any(
+            writer.rows(
+                f"{STEPS} SELECT 1 FROM steps CROSS JOIN log_entries e {held}"
+                f" WHERE step {side} ? AND e.{SEGMENT_OF} = step AND e.subject = ? AND {under} LIMIT 1",
+                *(place // SEGMENT, name, number, first, last),
+            )
+            for side in (">=", "<")
+        )
+    mine, values = "1 = 1", list[object]()
+    if kind == "model":
         mine, values = "e.model = (SELECT number FROM log_models WHERE name = ?)", [name]
-    found = writer.rows(
-        f"SELECT 1 FROM log_entries e JOIN log_payloads p ON p.entry = e.number WHERE {mine}"
-        " AND e.time >= ? AND e.time < ? AND p.payload_key = ? AND p.sealed IS NOT NULL ORDER BY e.time DESC LIMIT 1",
-        *values,
-        first,
-        last,
-        number,
-    )
-    return bool(found)
+    statement = f"SELECT 1 FROM log_entries e {held} WHERE {mine} AND {under} ORDER BY e.time DESC LIMIT 1"
+    return bool(writer.rows(statement, *values, number, first, last))
 
 
 def _bounds(quarter: str) -> tuple[datetime, datetime]:

@@ -214,9 +214,12 @@ class LogReader:
             values += _place(after)
         limit = max(1, min(limit, LARGEST_PAGE))
         where = f"WHERE {' AND '.join(clauses)}" if clauses else ""
+        # which entries first, then what else there is to say about these few
         rows = self._database.rows(
-            f"SELECT {_COLUMNS} FROM {wanted.table(self._database.dialect)} {_JOINED} {where}"
-            f" ORDER BY e.time DESC, e.number DESC LIMIT {limit + 1}",
+            f"SELECT {_COLUMNS} FROM (SELECT e.number AS place FROM {wanted.table(self._database.dialect)}"
+            f" JOIN log_contexts c ON c.number = e.context {where}"
+            f" ORDER BY e.time DESC, e.number DESC LIMIT {limit + 1}) found"
+            f" JOIN log_entries e ON e.number = found.place {_JOINED} ORDER BY e.time DESC, e.number DESC",
             *values,
         )
         shown = tuple(map(entry_of, rows[:limit]))

@@ -13,6 +13,13 @@ SEGMENT = 16_384
 SEGMENT_OF = f"number / {SEGMENT}"
 """The segment of an entry, in SQL: the first column of the index."""
 
+STEPS = (
+    "WITH RECURSIVE steps (step, last) AS ("
+    f"SELECT 0, (SELECT max(number) / {SEGMENT} FROM log_entries)"
+    " UNION ALL SELECT step + 1, last FROM steps WHERE step < last)"
+)
+"""The number of every segment that there is, in SQL."""
+
 
 def about_subjects(count: int = 1) -> str:
     """Return the condition that an entry `e` is about one of so many subjects, for as many values.
@@ -25,8 +32,6 @@ def about_subjects(count: int = 1) -> str:
     if count < 1:
         return "1 = 0"
     return (
-        "e.number IN (WITH RECURSIVE segments (segment) AS (SELECT 0 UNION ALL SELECT segment + 1 FROM segments"
-        f" WHERE segment < (SELECT max(number) / {SEGMENT} FROM log_entries))"
-        " SELECT f.number FROM segments CROSS JOIN log_entries f"
-        f" WHERE f.{SEGMENT_OF} = segment AND f.subject IN ({', '.join('?' * count)}))"
+        f"e.number IN ({STEPS} SELECT f.number FROM steps CROSS JOIN log_entries f"
+        f" WHERE f.{SEGMENT_OF} = step AND f.subject IN ({', '.join('?' * count)}))"
     )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from api.migrations import upgrade_database
-from audit import expiry, log_reader
+from audit import erasure, expiry, log_reader
 from audit.database import Database, create_all, open_database
 from audit.entries import Draft, Receipt
 from audit.log_reader import Wanted
@@ -60,7 +60,7 @@ class TestTheIndex:
     def test_answers_alone(self, sqlite_database: Database, names: int) -> None:
         steps = plan(sqlite_database, f"SELECT e.id FROM log_entries e WHERE {about_subjects(names)}", *["p"] * names)
         assert any(f"USING COVERING INDEX {INDEX} (<expr>=? AND subject=?)" in step for step in steps), steps
-        assert not any(step.startswith(("SCAN e", "SCAN f")) for step in steps), steps
+        assert not any(step.split()[:2] in (["SCAN", "e"], ["SCAN", "f"]) for step in steps), steps
 
     def test_serves_pages_and_erasures(self, sqlite_database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         asked: list[tuple[str, tuple[object, ...]]] = []
@@ -79,7 +79,7 @@ class TestTheIndex:
         for statement, values in asked:
             steps = plan(sqlite_database, statement, *values)
             assert any(INDEX in step for step in steps), steps
-            assert not any(step.startswith(("SCAN e", "SCAN f")) for step in steps), steps
+            assert not any(step.split()[:2] in (["SCAN", "e"], ["SCAN", "f"]) for step in steps), steps
 
     def test_is_the_same_by_migration_and_at_once(self, tmp_path: Path) -> None:
         made = []
@@ -90,6 +90,37 @@ class TestTheIndex:
             database.close()
         assert made[0] == made[1]
         assert f"number / {SEGMENT}" in str(made[0])
+
+
+class TestErasing:
+    def test_asks_for_the_rest_of_a_key_by_the_index(self, sqlite_database: Database) -> None:
+        writer, asked = sqlite_database.writer(), list[tuple[str, tuple[object, ...]]]()
+        writer.begin()
+        columns = ("number", "owner", "quarter", "wrapped", "wrapping")
+        writer.insert("log_payload_keys", columns, [(1, "subject p-1", "2026Q1", b"", "w")])
+        rows = writer.rows
+
+        def noted(statement: str, *values: object) -> list[tuple[object, ...]]:
+            asked.append((statement, values))
+            return rows(statement, *values)
+
+        writer.rows = noted  # type: ignore[method-assign]
+        assert not erasure._still_needed(writer, 1, 0)
+        writer.undo()
+        writer.close()
+        steps = plan(sqlite_database, *asked[-1][:1], *asked[-1][1])
+        assert any(f"{INDEX} (<expr>=? AND subject=?)" in step for step in steps), steps
+
+    def test_keeps_the_key_while_an_entry_of_another_segment_needs_it(self, log: TraceLog) -> None:
+        kept(log, 1, "p-1")
+        kept(log, SEGMENT, None)
+        kept(log, 1, "p-1")
+        first, last = 0, SEGMENT + 1
+        number = log.database.rows("SELECT payload_key FROM log_payloads WHERE entry = ?", first)[0][0]
+        for gone, held in ((last, True), (first, False)):
+            erasure.erase(log, [erasure.Going(gone, number)], reason="test", actor="test")
+            wrapped = log.database.rows("SELECT wrapped FROM log_payload_keys WHERE number = ?", number)[0][0]
+            assert (wrapped is not None) == held
 
 
 class _Holding:

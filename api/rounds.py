@@ -37,7 +37,7 @@ class Rounds:
         self,
         service: Service,
         monotonic: Callable[[], float],
-        keep_running: Callable[[], object] = lambda: None,
+        keep_running: Callable[[], None] = lambda: None,
         *,
         keeper: bool = True,
     ) -> None:

@@ -11,13 +11,14 @@ import threading
 import time
 
 from api.app import create_app
+from api.beside import ProcessBeside
 from api.listening import serve_app
 from api.logs import log_as_json
 from api.rounds import Rounds
 from api.settings import Settings
-from api.signing import LATE, SigningProcess
+from api.signing import LATE
 from api.wiring import Service, open_service
-from api.work import WorkerProcess
+from api.work import worker_beside
 
 
 def serve_on(door: socket.socket, settings: Settings, *, keeper: bool, service: Service | None = None) -> None:
@@ -35,8 +36,13 @@ def serve_on(door: socket.socket, settings: Settings, *, keeper: bool, service: 
     if settings.log_format == "json":
         log_as_json()
     service = service or open_service(settings, door="serve", tend=True)
-    beside = (WorkerProcess(settings.data), SigningProcess(settings)) if keeper else ()
-    rounds = Rounds(service, time.monotonic, lambda: [one.ensure() for one in beside], keeper=keeper)
+    beside = (worker_beside(settings.data), ProcessBeside("api.signing", str(settings.data))) if keeper else ()
+
+    def keep_running() -> None:
+        for one in beside:
+            one.ensure()
+
+    rounds = Rounds(service, time.monotonic, keep_running, keeper=keeper)
     rounds.start()
     service.log.leave_signing(LATE)
     _end_with_parent()

@@ -1,19 +1,22 @@
-"""Signs the log's heads in a process of its own.
+"""Signs the log's heads in a process of its own, which `mingjing serve` starts: `python -m api.signing DATA`.
 
 Before a head is signed, every new entry is computed again from what is stored. That keeps a core busy under load, and
-in the process that decides it would be the core that decides: see docs/decisions/0032-signed-beside.md.
+in the process that decides it would be the core that decides: see docs/decisions/0032-signed-beside.md. So that it
+stays small, it opens the log and nothing else of the house.
 """
 
 from __future__ import annotations
 
 import logging
-import multiprocessing
 import signal
-from multiprocessing.process import BaseProcess
+import sys
+import threading
+from pathlib import Path
 
+from api.beside import end_of_input
 from api.clock import system_clock
 from api.logs import log_as_json
-from api.settings import Settings
+from api.settings import read_settings
 from audit.database import Database, open_database
 from audit.trace_log import TraceLog, open_log
 
@@ -29,40 +32,10 @@ LATE = 5.0
 """Seconds for which a head may be due before a serving process signs it itself."""
 
 
-class SigningProcess:
-    """The process that signs beside those that serve. It ends when the process that started it does."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._context = multiprocessing.get_context("spawn")  # a fork would take threads and connections along
-        self._process: BaseProcess | None = None
-
-    def ensure(self) -> None:
-        """Start it where it does not run."""
-        if self._process is None or not self._process.is_alive():
-            self._process = self._context.Process(
-                target=sign_beside, args=(self._settings,), name="mingjing-sign", daemon=True
-            )
-            self._process.start()
-
-    def stop(self) -> None:
-        """End it; what waits for a signature then is for whoever closes the log."""
-        if self._process is not None:
-            self._process.kill()  # between two transactions or within one: either is whole or was never there
-            self._process.join()
-
-
-def sign_beside(settings: Settings) -> None:
-    """Sign heads as they fall due, until the process that started this one ends."""
-    if settings.log_format == "json":
-        log_as_json()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for that process, which ends this one
-    parent = multiprocessing.parent_process()
-    assert parent is not None, "started by a process that serves"
-    database = open_database(settings.database)
-    log = open_log(settings.data, database, system_clock, "sign", tend=False)
-    while parent.is_alive():
-        parent.join(LOOK_SECONDS if _signed(log, database) else REST_SECONDS)
+def sign_until(stop: threading.Event, log: TraceLog, database: Database) -> None:
+    """Sign heads as they fall due, until told to stop; what waits then is for whoever closes the log."""
+    while not stop.is_set():
+        stop.wait(LOOK_SECONDS if _signed(log, database) else REST_SECONDS)
 
 
 def _signed(log: TraceLog, database: Database) -> bool:
@@ -74,3 +47,20 @@ def _signed(log: TraceLog, database: Database) -> bool:
         logger.warning("no head could be signed: %s", type(error).__name__)
         return False
     return True
+
+
+def main(data: Path) -> None:
+    """Sign for the log of a data folder until standard input ends."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # meant for the process that serves, which ends this one
+    settings = read_settings(data)
+    if settings.log_format == "json":
+        log_as_json()
+    database = open_database(settings.database)
+    log = open_log(settings.data, database, system_clock, "sign", tend=False)
+    sign_until(end_of_input(), log, database)
+    log.close()
+    database.close()
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

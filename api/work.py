@@ -9,8 +9,6 @@ from __future__ import annotations
 import logging
 import os
 import secrets
-import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
@@ -21,6 +19,7 @@ from typing import BinaryIO
 from sqlalchemy import Connection
 from sqlalchemy.exc import SQLAlchemyError
 
+from api.beside import ProcessBeside
 from api.problems import away
 from api.wiring import Service
 from governance.jobs import Cancelled, Job, JobState
@@ -153,28 +152,6 @@ class Worker:
             thread.join()
 
 
-class WorkerProcess:
-    """The worker beside a serving process. It ends when its standard input does, so also when the server is killed."""
-
-    def __init__(self, data: Path) -> None:
-        self._command = [sys.executable, "-m", "api.cli", "work", "--until-input-ends", "--data", str(data)]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    def ensure(self) -> None:
-        """Start the worker where it does not run."""
-        if self._process is None or self._process.poll() is not None:
-            self._process = subprocess.Popen(  # noqa: S603 - our own program
-                self._command, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL
-            )
-
-    def stop(self, patience: float = 10.0) -> None:
-        """End the worker: it stops before its next step, and what it was doing is begun again another time."""
-        if self._process is None:
-            return
-        assert self._process.stdin is not None
-        self._process.stdin.close()
-        try:
-            self._process.wait(patience)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+def worker_beside(data: Path) -> ProcessBeside:
+    """Return the worker of a data folder, to run beside a process that serves."""
+    return ProcessBeside("api.cli", "work", "--until-input-ends", "--data", str(data))

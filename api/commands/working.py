@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import threading
 from typing import Annotated
 
 import typer
@@ -22,12 +20,13 @@ def work(
 
     Example: mingjing work --json
     """
+    from api.beside import end_of_input
     from api.work import Worker
 
     with opened(data) as service:
         worker = Worker(service)
         if until_input_ends:
-            worker.work_until(_end_of_input())
+            worker.work_until(end_of_input())
             return
         ended = []
         while (job := worker.work_once()) is not None:
@@ -36,15 +35,3 @@ def work(
                 out.print(f"  {job.state}  {job.title}", markup=False)
     if as_json:
         show_json({"jobs": [job.as_json() for job in ended]})
-
-
-def _end_of_input() -> threading.Event:
-    ended = threading.Event()
-
-    def read() -> None:
-        while sys.stdin.buffer.read(4096):
-            pass
-        ended.set()
-
-    threading.Thread(target=read, name="mingjing-end-of-input", daemon=True).start()
-    return ended

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from api.beside import ProcessBeside
 from api.clock import system_clock
 from api.migrations import upgrade
 from api.settings import Settings
-from api.signing import SigningProcess
 from audit.database import open_database
 from audit.entries import Draft
 from audit.signed_heads import CHECKPOINT_ENTRIES
@@ -22,14 +22,11 @@ from audit.trace_log import TraceLog, open_log
 ROOT = Path(__file__).parents[2]
 STARTS = """
 import sys, time
-from pathlib import Path
-from api.settings import Settings
-from api.signing import SigningProcess
-if __name__ == "__main__":
-    beside = SigningProcess(Settings(data=Path(sys.argv[1])))
-    beside.ensure()
-    print(beside._process.pid, flush=True)
-    time.sleep(600)
+from api.beside import ProcessBeside
+beside = ProcessBeside("api.signing", sys.argv[1])
+beside.ensure()
+print(beside._process.pid, flush=True)
+time.sleep(600)
 """
 
 
@@ -73,16 +70,16 @@ def log(settings: Settings) -> Iterator[TraceLog]:
 
 
 @pytest.fixture
-def beside(settings: Settings) -> Iterator[SigningProcess]:
+def beside(settings: Settings) -> Iterator[ProcessBeside]:
     """The process that signs, running."""
-    started = SigningProcess(settings)
+    started = ProcessBeside("api.signing", str(settings.data))
     started.ensure()
     yield started
     started.stop()
 
 
 class TestBeside:
-    def test_signs_what_another_process_keeps_and_ends_when_told(self, log: TraceLog, beside: SigningProcess) -> None:
+    def test_signs_what_another_process_keeps_and_ends_when_told(self, log: TraceLog, beside: ProcessBeside) -> None:
         for rounds in (1, 2):
             due(log)
             assert becomes(lambda rounds=rounds: signed(log) == rounds * CHECKPOINT_ENTRIES)  # type: ignore[misc]
@@ -91,18 +88,18 @@ class TestBeside:
         beside.ensure()
         assert beside._process is running
         beside.stop()
-        assert not running.is_alive()
+        assert running.returncode == 0
         assert not log.recheck().faults
 
-    def test_is_started_again_where_it_died(self, log: TraceLog, beside: SigningProcess) -> None:
+    def test_is_started_again_where_it_died(self, log: TraceLog, beside: ProcessBeside) -> None:
         assert beside._process is not None
         beside._process.kill()
-        beside._process.join()
+        beside._process.wait()
         beside.ensure()
         due(log)
         assert becomes(lambda: signed(log) == CHECKPOINT_ENTRIES)
 
-    def test_goes_on_after_a_head_that_could_not_be_signed(self, log: TraceLog, beside: SigningProcess) -> None:
+    def test_goes_on_after_a_head_that_could_not_be_signed(self, log: TraceLog, beside: ProcessBeside) -> None:
         due(log)
         assert becomes(lambda: signed(log) == CHECKPOINT_ENTRIES)
         for old, new in (("log_checkpoints", "mislaid"), ("mislaid", "log_checkpoints")):

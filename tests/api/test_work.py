@@ -14,7 +14,7 @@ import pytest
 
 from api.settings import Settings
 from api.wiring import open_service
-from api.work import BROKE, Worker, WorkerProcess, ask_for_submission, zip_of_job
+from api.work import BROKE, Worker, ask_for_submission, worker_beside, zip_of_job
 from governance.jobs import Job, JobState
 from governance.stages import Stage
 from policies.roles import Person, Role
@@ -124,7 +124,7 @@ class TestProcess:
         try:
             lin = service.people.person(service.people.add("lin", Role.ML_ENGINEER).user)
             job = ask_for_submission(service, b"no zip at all", "notes.txt", by=lin)
-            process = WorkerProcess(settings.data)
+            process = worker_beside(settings.data)
             process.ensure()
             running = process._process
             assert running is not None

@@ -11,7 +11,7 @@ from audit.database import Database
 from audit.entries import identifier_text
 from audit.findings import Findings
 from audit.merkle import leaf_hash
-from audit.payload_keys import KeyRing, PayloadUnreadable
+from audit.payload_keys import DataKey, KeyRing, PayloadUnreadable
 from audit.payload_store import PayloadStore
 from audit.seal import FORMAT, Context, HeaderForm, commitment_of, details_of
 
@@ -20,9 +20,8 @@ STEP = 1000
 
 _ROWS = (
     "SELECT e.number, e.id, e.time, e.kind, e.context, e.model, e.counter, e.about, e.flags, e.subject, e.actor,"
-    " e.score, e.verdict, e.commitment, e.leaf, e.format, p.sealed, k.number, k.quarter, k.wrapped, k.wrapping"
+    " e.score, e.verdict, e.commitment, e.leaf, e.format, p.sealed, p.payload_key"
     " FROM log_entries e LEFT JOIN log_payloads p ON p.entry = e.number"
-    " LEFT JOIN log_payload_keys k ON k.number = p.payload_key"
     " WHERE e.number >= ? AND e.number < ? ORDER BY e.number"
 )
 
@@ -101,7 +100,9 @@ class LeafCheck:
     ) -> Portion:
         portion = Portion(dict(counters))
         found = portion.found
-        for expected, row in enumerate(self._database.rows(_ROWS, first, last), first):
+        rows = self._database.rows(_ROWS, first, last)
+        keys = self._opened({row[17] for row in rows if row[16] is not None})
+        for expected, row in enumerate(rows, first):
             (number, id, time, kind, context, model, counter, about, flags) = row[:9]
             (subject, actor, score, verdict, commitment, leaf, format) = row[9:16]
             shared = self._shared(context)
@@ -132,7 +133,7 @@ class LeafCheck:
                 _gone(number, said.erased, found)
             else:
                 details = details_of(actor, score, subject, None if verdict is None else bool(verdict))
-                self._commitment(number, bytes(id), row[16:], details, commitment, found)
+                _commitment(number, bytes(id), row[16], keys.get(row[17]), details, commitment, found)
             _count(number, shared.source, counter, portion, said.gaps, known_from_start=known_from_start)  # (4)
         if len(portion.leaves) < last - first:  # (1)
             found.add(
@@ -142,23 +143,20 @@ class LeafCheck:
             portion.broken = True
         return portion
 
-    def _commitment(
-        self, number: int, id: bytes, held: tuple[Any, ...], details: bytes, commitment: bytes, found: Findings
-    ) -> None:
-        sealed, key, quarter, wrapped, wrapping = held
-        if wrapped is None:
-            found.add(f"the key of entry {number} is gone", f"条目 {number} 的密钥已不存在")
-            return
-        try:
-            salt, payload = self._keys.opened(key, quarter, bytes(wrapped), wrapping).open(id, bytes(sealed))
-        except PayloadUnreadable as wrong:
-            found.add(f"entry {number}: {wrong.says.en}", f"条目 {number}：{wrong.says.zh}")
-            return
-        if commitment_of(salt, details, payload) != commitment:  # (3)
-            found.add(
-                f"entry {number}: payload or details do not give the commitment",
-                f"条目 {number}：载荷或明细与承诺值不符",
-            )
+    def _opened(self, numbers: set[int]) -> dict[int, DataKey | PayloadUnreadable]:
+        """Return the data keys of these numbers that are still there, or why one cannot be opened."""
+        found: dict[int, DataKey | PayloadUnreadable] = {}
+        places = ", ".join("?" * len(numbers)) or "NULL"
+        for number, quarter, wrapped, wrapping in self._database.rows(
+            "SELECT number, quarter, wrapped, wrapping FROM log_payload_keys"
+            f" WHERE wrapped IS NOT NULL AND number IN ({places})",
+            *numbers,
+        ):
+            try:
+                found[number] = self._keys.opened(number, quarter, bytes(wrapped), wrapping)
+            except PayloadUnreadable as wrong:
+                found[number] = wrong
+        return found
 
     def _shared(self, context: int) -> _Shared | None:
         if context not in self._contexts:
@@ -193,6 +191,32 @@ def _shared_of(row: tuple[Any, ...]) -> _Shared:
     source, model, name, version, artifact, rulebook, site = row
     context = Context(source, name, version, _hex(artifact), _hex(rulebook), site)
     return _Shared(source, model, {}, context)
+
+
+def _commitment(
+    number: int,
+    id: bytes,
+    sealed: bytes,
+    key: DataKey | PayloadUnreadable | None,
+    details: bytes,
+    commitment: bytes,
+    found: Findings,
+) -> None:
+    if key is None:
+        found.add(f"the key of entry {number} is gone", f"条目 {number} 的密钥已不存在")
+        return
+    try:
+        if isinstance(key, PayloadUnreadable):
+            raise key
+        salt, payload = key.open(id, bytes(sealed))
+    except PayloadUnreadable as wrong:
+        found.add(f"entry {number}: {wrong.says.en}", f"条目 {number}：{wrong.says.zh}")
+        return
+    if commitment_of(salt, details, payload) != commitment:  # (3)
+        found.add(
+            f"entry {number}: payload or details do not give the commitment",
+            f"条目 {number}：载荷或明细与承诺值不符",
+        )
 
 
 def _gone(number: int, erased: list[tuple[int, int]], found: Findings) -> None:

@@ -183,10 +183,24 @@ class LogWriter:
     def _head(self) -> Frontier:
         """The tree as it is now; another process may have added to it, or erased, since our last turn."""
         size = int(self._writer.rows("SELECT coalesce(max(number), -1) + 1 FROM log_entries")[0][0])
-        if self._frontier is None or self._frontier.size != size:
+        known = self._frontier
+        if known is not None and known.size != size:
+            known = self._grown(known, size)
+        if known is None:
             self._forget()
-            self._frontier = Frontier.at(size, StoredTree(self._writer.rows))
-        return self._frontier.copy()
+            known = Frontier.at(size, StoredTree(self._writer.rows))
+        return known.copy()
+
+    def _grown(self, known: Frontier, size: int) -> Frontier | None:
+        """Follow what others added; None when all must be read anew: they erased, or it is much, or less."""
+        if not 0 < size - known.size <= STORED_AT_ONCE:
+            return None
+        added = self._writer.rows("SELECT leaf, kind FROM log_entries WHERE number >= ? ORDER BY number", known.size)
+        if any(kind == "erase" for _, kind in added):
+            return None
+        self._counters.clear()
+        known.extend([bytes(leaf) for leaf, _ in added])
+        return known
 
     def _count_from(self, batch: Batch) -> None:
         if batch.source not in self._counters:

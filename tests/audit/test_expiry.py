@@ -133,12 +133,14 @@ class TestExpire:
         one, other = opens_log(database, "serve-1"), opens_log(database, "serve-2")
         other.append([a_decision()])
         one.checkpoint()
+        old = one.database.rows("SELECT payload_key FROM log_payloads ORDER BY entry DESC LIMIT 1")[0][0]
         forget_time = clock.now + timedelta(days=200)
         clock.now = forget_time
         expire(one, clock_confirmed_by="officer")
         kept = other.append([a_decision(payload=b"after")])[0]
         assert one.payload(kept.id) == b"after"
         assert other.payload(kept.id) == b"after"
+        assert one.database.rows("SELECT payload_key FROM log_payloads WHERE entry = ?", kept.index)[0][0] != old
         assert one.recheck().faults == []
 
 

@@ -17,7 +17,7 @@ from audit.database import Database, DatabaseAway, DatabaseRefused, Writer, open
 from audit.entries import Draft, DraftColumns, NotADraft, Receipt, drafts_alike
 from audit.head_memory import HeadMemory
 from audit.log_reader import NoSuchEntry, NotACursor, Wanted
-from audit.log_writer import AlreadyKept, Batch, LogStopped, OutOfOrder
+from audit.log_writer import STORED_AT_ONCE, AlreadyKept, Batch, LogStopped, OutOfOrder
 from audit.merkle import is_consistent, root_from_inclusion
 from audit.signed_heads import CHECKPOINT_ENTRIES
 from audit.signed_note import KeyUnreadable
@@ -119,6 +119,25 @@ class TestAppend:
         receipts = [log.append([a_decision()])[0] for log in (one, other, one, other, other)]
         assert [receipt.index for receipt in receipts] == [0, 1, 2, 3, 4]
         assert [one.entry(receipt.id).counter for receipt in receipts] == [1, 1, 2, 2, 3]
+        assert one.recheck().faults == []
+
+    def test_two_writers_by_turns_read_only_what_the_other_added(self, database: Database, opens_log: OpensLog) -> None:
+        one, other = opens_log(database, "serve-1"), opens_log(database, "serve-2")
+        for log in (one, other):
+            log.append([a_decision()] * 9)
+        asked, rows = list[str](), one._writer._writer.rows
+
+        def noted(statement: str, *values: object) -> list[tuple[object, ...]]:
+            asked.append(statement)
+            return rows(statement, *values)
+
+        one._writer._writer.rows = noted  # type: ignore[method-assign]
+        one.append([a_decision()])
+        assert not [statement for statement in asked if "log_contexts" in statement or "log_payload_keys" in statement]
+        assert sum("leaf, kind" in statement for statement in asked) == 1
+        other.append([a_decision()] * (STORED_AT_ONCE + 1))  # too much to follow: read anew
+        receipt = one.append([a_decision()])[0]
+        assert receipt.index == 9 + 9 + 1 + STORED_AT_ONCE + 1
         assert one.recheck().faults == []
 
     def test_many_threads_and_two_writers_share_one_tree(self, database: Database, opens_log: OpensLog) -> None:

@@ -121,7 +121,8 @@ class Bubblewrap:
         seen += [part for path in DEVICES for part in ("--dev-bind-try", path, path)]
         seen += [part for path, place in shown.items() for part in ("--ro-bind", str(path.resolve()), place)]
         scratch = ["--size", str(SCRATCH_BYTES), "--tmpfs", "/tmp", "--chdir", "/tmp"]  # noqa: S108
-        return [*alone, *told, *seen, *scratch, "--remount-ro", "/", "--seccomp", "filter"]
+        # scratch first: what is seen may itself lie below /tmp, where this house was installed there
+        return [*alone, *told, *scratch, *seen, "--remount-ro", "/", "--seccomp", "filter"]
 
 
 def interpreter() -> str:

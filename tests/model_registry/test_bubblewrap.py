@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import stat
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -86,6 +87,18 @@ class TestCommand:
         command = bubblewrap().python(program, shown={tmp_path / "shown": "/place/shown"})
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, env={})
         assert done.stdout.strip() == "words ['shown'] False", done.stderr
+
+    def test_finds_libraries_that_lie_below_its_own_scratch(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with tempfile.TemporaryDirectory(dir="/tmp") as below:
+            library = Path(below) / "site-packages"
+            library.mkdir()
+            (library / "lies_below.py").write_text("word = 'found'")
+            (Path(below) / "beside").write_text("secret")
+            monkeypatch.syspath_prepend(str(library))
+            program = f"import lies_below, os; print(lies_below.word, os.path.exists({below + '/beside'!r}))"
+            command = bubblewrap().python(program)
+            done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+        assert done.stdout.strip() == "found False", done.stderr
 
     def test_tells_how_it_ended(self) -> None:
         for program, status in (("raise SystemExit(7)", 7), ("import os; os.kill(os.getpid(), 11)", 128 + 11)):

@@ -43,7 +43,7 @@ def refused(what):
     except OSError: return True
     return False
 held = [
-    os.getuid() == {NOBODY}, os.listdir('/tmp') == [], not os.environ.get('PATH'),
+    os.getuid() == {NOBODY}, set(os.listdir('/tmp')) <= set(sys.argv[1:]), not os.environ.get('PATH'),
     not os.path.exists('/etc/passwd'), not os.path.exists('/proc/self'),
     refused(lambda: open('/file', 'w')), refused(os.fork),
     refused(lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM)),
@@ -142,6 +142,13 @@ def _libraries() -> list[str]:
     return list(dict.fromkeys([*LIBRARIES, *([shared] if shared else []), *own]))
 
 
+def _shown_below_scratch() -> list[str]:
+    """Return what lies in the box's own scratch from the start: the way to libraries that are installed below it."""
+    return sorted(
+        {path.parts[2] for path in map(Path, _libraries()) if path.parts[:2] == ("/", "tmp") and path.exists()}
+    )
+
+
 def bubblewrap(limits: Limits = DEFAULT_LIMITS) -> Bubblewrap:
     """Return the box of this machine.
 
@@ -171,7 +178,7 @@ def _tried() -> Path | Sentence:
 def why_not(box: Bubblewrap, seconds: float = PROBE_SECONDS) -> Sentence | None:
     """Return why a harmless program cannot run in a box, or is not held by it; None when all is as it should be."""
     try:
-        command = box.python(HARMLESS)
+        command = box.python(HARMLESS, *_shown_below_scratch())
         done = subprocess.run(  # noqa: S603 - our own program; a pipe that is closed at once would end it
             command, stdin=subprocess.DEVNULL, capture_output=True, timeout=seconds, check=False
         )

@@ -75,24 +75,24 @@ class _Form:
 def encode_columns(columns: TraceColumns) -> tuple[list[bytes], list[bytes]]:
     """Return the payload and the layout of every row: byte for byte what `audit.trace.encode_trace` gives for it."""
     with np.errstate(over="ignore"):
-        return _encoded(columns)
+        return _in_kinds(columns)
 
 
-def _encoded(columns: TraceColumns) -> tuple[list[bytes], list[bytes]]:
+def _in_kinds(columns: TraceColumns) -> tuple[list[bytes], list[bytes]]:
+    """Seal rows of one kind together: those kept narrow or wide, clipped or not. Mostly all are of one."""
     narrow = columns.inputs.astype("<f4")
-    same = narrow == columns.inputs
-    if np.count_nonzero(same) == same.size and not np.count_nonzero(columns.clipped):
-        return _sealed(columns, slice(None), narrow, clipped=False)
-    lossless = (same | np.isnan(columns.inputs)).all(axis=1)
-    payloads, layouts = [b""] * len(lossless), [b""] * len(lossless)
-    for exact in (False, True):
-        for cut in (False, True):
-            at = np.flatnonzero((lossless == exact) & (columns.clipped == cut))
-            if len(at):
-                inputs = narrow if exact else columns.inputs
-                found = _sealed(columns, at, inputs[at], clipped=cut)
-                for place, payload, layout in zip(at.tolist(), *found, strict=True):
-                    payloads[place], layouts[place] = payload, layout
+    lossless = ((narrow == columns.inputs) | np.isnan(columns.inputs)).all(axis=1)
+    kinds = lossless + 2 * columns.clipped
+    if (kinds == kinds[:1]).all():
+        inputs = narrow if lossless[:1].any() else columns.inputs
+        return _sealed(columns, slice(None), inputs, clipped=bool(columns.clipped[:1].any()))
+    payloads, layouts = [b""] * len(kinds), [b""] * len(kinds)
+    for kind in np.unique(kinds):
+        at = np.flatnonzero(kinds == kind)
+        inputs = narrow[at] if kind & 1 else columns.inputs[at]
+        found = _sealed(columns, at, inputs, clipped=bool(kind & 2))
+        for place, payload, layout in zip(at.tolist(), *found, strict=True):
+            payloads[place], layouts[place] = payload, layout
     return payloads, layouts
 
 

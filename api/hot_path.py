@@ -12,6 +12,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -29,7 +30,7 @@ from api.spans import IDS
 from api.tokens import NotSignedIn
 from audit.decided import Decided
 from governance.callers_rows import NamedRows
-from governance.micro_batches import LONGEST_QUEUE, MicroBatches, Overloaded, Request
+from governance.micro_batches import LONGEST_QUEUE, Done, MicroBatches, Overloaded, Request
 from governance.serving import NoTime
 from policies.errors import Fault, Malformed, Sentence
 from policies.roles import Person
@@ -132,11 +133,6 @@ class _Waiting:
         self._answered = answered
         self._first = threading.Lock()
 
-    @property
-    def over(self) -> bool:
-        """Whether somebody answered."""
-        return self._first.locked()
-
     def settle(self, answer: Decided | BaseException) -> None:
         """Answer, unless somebody did. In any thread."""
         if self._first.acquire(blocking=False):
@@ -161,7 +157,7 @@ class HotPath:
         self._shares = Shares(LONGEST_QUEUE // 2)
         self._people: dict[str, tuple[Person, float]] = {}
         self._decoder = msgspec.json.Decoder(_Body)
-        self._taken: list[_Waiting] = []
+        self._taken: dict[_Waiting, None] = {}
         self._together: list[_Waiting] = []
         self._looks = False
 
@@ -204,7 +200,7 @@ class HotPath:
         if person is None or asked is None:
             return False
         wanted = _wants_contributions(call, asked)
-        ask = self._request(call, asked, person, lambda answer: self._done(waiting, answer))
+        ask = _request(call, asked, person)
         waiting = _Waiting(
             ask,
             time.monotonic() + self._patience.for_rows(len(ask.rows.matrix)),
@@ -213,7 +209,7 @@ class HotPath:
         if not self._shares.take(person.name):
             self._hurry(waiting, beyond_share=True)
             return True
-        self._taken.append(waiting)
+        self._taken[waiting] = None
         self._look_later()
         if not self._together:
             asyncio.get_running_loop().call_soon(self._hand_over)
@@ -225,12 +221,13 @@ class HotPath:
         together, self._together = self._together, []
         for waiting in together:
             try:
-                self._ask(waiting.ask)
+                self._ask(waiting.ask, partial(self._done, waiting))
             except Overloaded:
                 self._hurry(waiting)
 
     def _done(self, waiting: _Waiting, answer: Decided | BaseException) -> None:
         self._shares.give_back(waiting.ask.by.name)
+        self._taken.pop(waiting, None)
         waiting.settle(answer)
 
     def _look_later(self) -> None:
@@ -241,10 +238,8 @@ class HotPath:
     def _look(self) -> None:
         """See who waited too long: one look for all of them, instead of a timer for each."""
         self._looks, now = False, time.monotonic()
-        still = [waiting for waiting in self._taken if not waiting.over]
-        self._taken = [waiting for waiting in still if waiting.due > now]
-        for waiting in still:
-            if waiting.due <= now:
+        for waiting in [waiting for waiting in self._taken.copy() if waiting.due <= now]:
+            if self._taken.pop(waiting, waiting) is None:  # else it was answered just now
                 self._hurry(waiting)
         if self._taken:
             self._look_later()
@@ -275,13 +270,6 @@ class HotPath:
             return None
         return None if asked.params and not asked.params.keys() <= set(PARAMS) else _Asked(asked, rows)
 
-    def _request(
-        self, call: Call, asked: _Asked, person: Person, done: Callable[[Decided | BaseException], None]
-    ) -> Request:
-        stated = call.headers.get(b"x-mingjing-purpose")
-        purpose = None if stated is None else stated.decode("latin-1")
-        return Request(call.path[len(PREFIX) : -len(SUFFIX)], asked.rows, purpose, person, asked.body.subjects, done)
-
     async def _decided(self, call: Call, asked: _Asked) -> Decided:
         """Decide as `take` does, for callers who have an event loop to wait in."""
         loop = asyncio.get_running_loop()
@@ -301,7 +289,7 @@ class HotPath:
             with suppress(RuntimeError):  # the loop is closed: nobody is there to hear it, the trace is kept
                 loop.call_soon_threadsafe(settle, answer)
 
-        ask = self._request(call, asked, person, done)
+        ask = _request(call, asked, person)
         if not self._shares.take(person.name):
             try:
                 return await self._patience.hurry(lambda: self._alarms_of(ask))
@@ -309,16 +297,16 @@ class HotPath:
                 raise ShareExceeded() from None
         giving_up = loop.call_later(self._patience.for_rows(len(ask.rows.matrix)), settle, Overloaded())
         try:
-            self._ask(ask)
+            self._ask(ask, done)
             return await answered
         except Overloaded:
             return await self._patience.hurry(lambda: self._alarms_of(ask))
         finally:
             giving_up.cancel()
 
-    def _ask(self, ask: Request) -> None:
+    def _ask(self, ask: Request, done: Done) -> None:
         try:
-            self._batches.ask(ask)
+            self._batches.ask(ask, done)
         except Overloaded:
             self._shares.give_back(ask.by.name)
             raise
@@ -355,6 +343,12 @@ def _rows(split: _Split) -> NamedRows:
     if matrix.ndim != 2 or matrix.shape[1] != len(split.columns) or len(set(split.columns)) != len(split.columns):
         raise ValueError("not a table")
     return NamedRows(split.columns, matrix)
+
+
+def _request(call: Call, asked: _Asked, person: Person) -> Request:
+    stated = call.headers.get(b"x-mingjing-purpose")
+    purpose = None if stated is None else stated.decode("latin-1")
+    return Request(call.path[len(PREFIX) : -len(SUFFIX)], asked.rows, purpose, person, asked.body.subjects)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,6 +18,9 @@ from policies.roles import Person
 
 LARGEST_BATCH = 4096
 """Rows decided together at most."""
+
+HELPED_FROM = 64
+"""Rows that wait while others are decided, from which on a second thread is worth its turns of Python's lock."""
 
 LONGEST_QUEUE = 2048
 """Requests that may wait; one more is told to come back later."""
@@ -34,16 +38,19 @@ class Overloaded(Unavailable):
         )
 
 
+Done = Callable[[Decided | BaseException], None]
+"""Takes the answer or the error, once. Called in a deciding thread."""
+
+
 @dataclass(frozen=True, eq=False)
 class Request:
-    """One caller's rows, and where the answer or the error goes. `done` is called in the deciding thread."""
+    """One caller's rows, and what for."""
 
     model: str
     rows: NamedRows
     purpose: str | None
     by: Person
     subjects: Sequence[object] | None
-    done: Callable[[Decided | BaseException], None]
 
     @property
     def kind(self) -> tuple[object, ...]:
@@ -53,83 +60,125 @@ class Request:
         return (self.model, self.by, self.purpose, self.rows.names, self.subjects is None, 0 if fits else id(self))
 
 
+_Item = tuple[Request, Done]
+
+
 class MicroBatches:
     """Takes requests from many callers and decides what waits in as few goes as possible.
 
-    There is no timer: while one go is on its way to the disk, the next one gathers.
+    There is no timer: while one go is on its way to the disk, the next one gathers. Where much gathers meanwhile, a
+    second thread decides it; the disk, the kernels and the database work without Python's lock.
     """
 
     def __init__(self, serving: Serving) -> None:
         self._serving = serving
-        self._queue: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="mingjing-decide", daemon=True)
-        self._thread.start()
+        self._queue: queue.SimpleQueue[_Item | None] = queue.SimpleQueue()
+        self._rows_asked = 0
+        self._rows_taken = [0, 0]
+        self._busy = [False, False]
+        self._much = threading.Event()
+        self._closed = False
+        self._threads = [
+            threading.Thread(target=self._decide_all, name="mingjing-decide", daemon=True),
+            threading.Thread(target=self._help, name="mingjing-decide-too", daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
 
-    def ask(self, request: Request) -> None:
-        """Put a request in the queue. Raises Overloaded when it is full."""
+    def ask(self, request: Request, done: Done) -> None:
+        """Put a request in the queue. Raises Overloaded when it is full. For one thread at a time."""
         if self._queue.qsize() >= LONGEST_QUEUE:
             raise Overloaded
-        self._queue.put(request)
+        self._queue.put((request, done))
+        self._rows_asked += len(request.rows.matrix)
+        if self._busy[0] and self._rows_asked - sum(self._rows_taken) >= HELPED_FROM:
+            self._much.set()
 
     def close(self) -> None:
         """Decide what waits, then stop."""
+        self._closed = True
         self._queue.put(None)
-        self._thread.join()
+        self._much.set()
+        for thread in self._threads:
+            thread.join()
 
-    def _run(self) -> None:
-        going = True
-        while going:
-            waiting = self._gather()
-            going = waiting[-1] is not None
-            for batch in _batches([request for request in waiting if request is not None]):
-                self._decide(batch)
+    def _decide_all(self) -> None:
+        while True:
+            first = self._queue.get()
+            if first is None:
+                return
+            self._go(self._gather(first, 0), 0)
 
-    def _gather(self) -> list[Request | None]:
-        waiting = [self._queue.get()]
-        rows = 0
-        while waiting[-1] is not None and rows < LARGEST_BATCH:
-            rows += len(waiting[-1].rows.matrix)
+    def _help(self) -> None:
+        """Decide what gathers beside the other thread, and rest as soon as nothing does."""
+        while True:
+            self._much.wait()
+            self._much.clear()
+            if self._closed:
+                return
+            with suppress(queue.Empty):
+                while (first := self._queue.get_nowait()) is not None:
+                    self._go(self._gather(first, 1), 1)
+                self._queue.put(None)  # it was meant for the other thread
+
+    def _gather(self, first: _Item, who: int) -> list[_Item]:
+        waiting, rows = [first], len(first[0].rows.matrix)
+        while rows < LARGEST_BATCH:
             try:
-                waiting.append(self._queue.get_nowait())
+                item = self._queue.get_nowait()
             except queue.Empty:
                 break
+            if item is None:
+                self._queue.put(None)
+                break
+            waiting.append(item)
+            rows += len(item[0].rows.matrix)
+        self._rows_taken[who] += rows
         return waiting
 
-    def _decide(self, batch: list[Request]) -> None:
-        first = batch[0]
+    def _go(self, waiting: list[_Item], who: int) -> None:
+        for batch in _batches(waiting):
+            self._decide(batch, who)
+
+    def _decide(self, batch: list[_Item], who: int) -> None:
+        first, done = batch[0]
         if len(batch) == 1:
-            first.done(self._answer(first))
+            done(self._answer(first, who))
             return
+        requests = [request for request, _ in batch]
         together = replace(
             first,
-            rows=NamedRows(first.rows.names, np.concatenate([request.rows.matrix for request in batch])),
+            rows=NamedRows(first.rows.names, np.concatenate([request.rows.matrix for request in requests])),
             subjects=None
             if first.subjects is None
-            else [subject for request in batch for subject in request.subjects or ()],
+            else [subject for request in requests for subject in request.subjects or ()],
         )
-        answer = self._answer(together)
+        answer = self._answer(together, who)
         if isinstance(answer, BaseException):
             # One caller's bad row must not be another's refusal.
-            for request in batch:
-                request.done(self._answer(request))
+            for request, done in batch:
+                done(self._answer(request, who))
             return
         start = 0
-        for request in batch:
+        for request, done in batch:
             end = start + len(request.rows.matrix)
-            request.done(answer.part(start, end))
+            done(answer.part(start, end))
             start = end
 
-    def _answer(self, request: Request) -> Decided | BaseException:
+    def _answer(self, request: Request, who: int) -> Decided | BaseException:
+        self._busy[who] = True
         try:
             return self._serving.decide(
                 request.model, request.rows, purpose=request.purpose, by=request.by, subjects=request.subjects
             )
         except Exception as error:  # noqa: BLE001 - handed to the caller, who raises it in his own place
             return error
+        finally:
+            self._busy[who] = False  # before the answer leaves: a caller who asks again at once finds nobody busy
 
 
-def _batches(waiting: list[Request]) -> list[list[Request]]:
-    kinds: dict[tuple[object, ...], list[Request]] = {}
-    for request in waiting:
-        kinds.setdefault(request.kind, []).append(request)
+def _batches(waiting: list[_Item]) -> list[list[_Item]]:
+    kinds: dict[tuple[object, ...], list[_Item]] = {}
+    for item in waiting:
+        kinds.setdefault(item[0].kind, []).append(item)
     return list(kinds.values())

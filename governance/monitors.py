@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,6 +26,7 @@ from policies.errors import Sentence
 from policies.terms import MONITORS, MonitorRules
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
 
 logger = logging.getLogger("mingjing.monitors")
 
@@ -34,7 +35,7 @@ REVIEWS_OF = timedelta(days=30)
 
 
 CALLS_KEPT, ROWS_KEPT = 8192, 50_000
-"""Calls and rows that wait at most to be looked at."""
+"""Calls and rows that wait at most to be looked at; what comes beyond is not watched."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,19 @@ class Reading:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What waits to be looked at of one call: one object for Python's collector, which walks all that wait."""
+
+    served: ServedModel
+    X: Floats
+    scores: Floats
+    verdicts: Bools
+    answered: Bools
+    flags: Sequence[tuple[str, ...]] | None
+    seconds: float
+
+
 @dataclass(frozen=True)
 class _Call:
     """What is kept of one call: its latest rows and their scores, how many alarms and clips, and its time."""
@@ -101,12 +115,12 @@ class _Window:
         self.calls: deque[_Call] = deque()
         self.rows = 0
 
-    def add(self, X: Floats, decided: Decided, seconds: float, most: int) -> None:
-        late = decided.part(max(0, len(X) - most), len(X))
-        capped = sum(CAPPED in words for words in late.flags)
-        alarms = int((late.verdicts & late.answered).sum())
-        self.calls.append(_Call(X[-most:], late.raw_scores[late.answered], alarms, capped, seconds))
-        self.rows += len(late)
+    def add(self, X: Floats, seen: _Seen, most: int) -> None:
+        answered = seen.answered[-most:]
+        alarms = int((seen.verdicts[-most:] & answered).sum())
+        capped = sum(CAPPED in words for words in (seen.flags or ())[-most:])
+        self.calls.append(_Call(X[-most:], seen.scores[-most:][answered], alarms, capped, seen.seconds))
+        self.rows += len(answered)
         while self.rows - len(self.calls[0].rows) >= most:
             self.rows -= len(self.calls.popleft().rows)
 
@@ -137,16 +151,19 @@ class Monitors:
         self._overrides = overrides
         self._suspend = suspend
         self._clock = clock
-        self._incoming: deque[tuple[ServedModel, Floats, Decided, float]] = deque(maxlen=CALLS_KEPT)
+        self._incoming: deque[_Seen] = deque()
         self._kept = 0
         self._windows: dict[str, _Window] = {}
         self._judging = threading.Lock()
 
     def saw(self, served: ServedModel, X: Floats, decided: Decided, seconds: float) -> None:
         """Take note of one call. Costs nothing here: looking at it is for `judge`. What comes too thick is a sample."""
-        if self._kept < ROWS_KEPT:
+        if self._kept < ROWS_KEPT and len(self._incoming) < CALLS_KEPT:
             self._kept += len(X)
-            self._incoming.append((served, X, decided, seconds))
+            flags = decided.flags if any(decided.flags) else None
+            self._incoming.append(
+                _Seen(served, X, decided.raw_scores, decided.verdicts, decided.answered, flags, seconds)
+            )
 
     def judge(self) -> tuple[Reading, ...]:
         """Look at what came since, return every reading, and suspend what is beyond a limit that suspends."""
@@ -163,7 +180,8 @@ class Monitors:
     def _gather(self) -> None:
         most, self._kept = self._rules().window_rows, 0
         while self._incoming:
-            served, X, decided, seconds = self._incoming.popleft()
+            seen = self._incoming.popleft()
+            served = seen.served
             window = self._windows.get(served.name)
             if window is None or window.served.artifact_digest != served.artifact_digest:
                 try:
@@ -172,8 +190,7 @@ class Monitors:
                     logger.warning("%s is not watched: %s", served.name, away)
                     continue
                 self._windows[served.name] = window
-            clean = deidentified(X, served.predictor.feature_names, served.plan)
-            window.add(clean, decided, seconds, most)
+            window.add(deidentified(seen.X, served.predictor.feature_names, served.plan), seen, most)
 
     def _readings(self, model: str) -> list[Reading]:
         rules, window = self._rules(), self._windows[model]

@@ -128,13 +128,13 @@ class TestFullQueue:
     def test_alarms_pass_it(self, house: House, plant: TestClient) -> None:
         batches = plant.app.state.batches  # type: ignore[attr-defined]
         caller = someone(Role.SERVICE, purpose=PURPOSE)
-        waiting = Request("gas-leak", NamedRows(SENSORS, FRAME.to_numpy()[:1]), None, caller, None, lambda _: None)
+        waiting = Request("gas-leak", NamedRows(SENSORS, FRAME.to_numpy()[:1]), None, caller, None)
         with hanging_log(house):
             with suppress(Overloaded):
                 for _ in range(2 * LONGEST_QUEUE + 8192):
-                    batches.ask(waiting)
+                    batches.ask(waiting, lambda _: None)
             with pytest.raises(Overloaded, match="requests are waiting"):
-                batches.ask(waiting)
+                batches.ask(waiting, lambda _: None)
             answer = plant.post(URL, json=SPLIT)
         assert answer.status_code == 200
         assert "overload" in flags_of(answer)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -410,12 +411,14 @@ class TestBesideOthers:
         house.approved()
         answers: dict[str, Any] = {}
         batches = MicroBatches(house.service.serving)
-        hold = Request("gas-leak", _named(1), None, _bound(), ["w-0"], lambda _: _wait(answers))
-        short = Request("gas-leak", _named(2), None, _bound(), ["w-1"], lambda a: answers.__setitem__("short", a))
-        long = Request("gas-leak", _named(1), None, _bound(), ["w-2", "w-3"], lambda a: answers.__setitem__("long", a))
-        good = Request("gas-leak", _named(2), None, _bound(), ["w-4", "w-5"], lambda a: answers.__setitem__("good", a))
-        for request in (hold, short, long, good):
-            batches.ask(request)
+        batches.ask(Request("gas-leak", _named(1), None, _bound(), ["w-0"]), lambda _: _wait(answers))
+        for name, rows_asked, subjects in (
+            ("short", 2, ["w-1"]),
+            ("long", 1, ["w-2", "w-3"]),
+            ("good", 2, ["w-4", "w-5"]),
+        ):
+            request = Request("gas-leak", _named(rows_asked), None, _bound(), subjects)
+            batches.ask(request, partial(answers.__setitem__, name))
         batches.close()
         assert isinstance(answers["short"], Malformed)
         assert isinstance(answers["long"], Malformed)

@@ -13,6 +13,7 @@ from api.patience import Patience
 from api.readiness import Readiness
 from audit.decided import Decided
 from audit.served_model import ServedModel
+from governance.callers_rows import NamedRows
 from governance.serving import Serving
 from policies.roles import Person
 
@@ -62,7 +63,7 @@ class Question:
     """Rows that somebody wants decided. `key` is his Idempotency-Key, `sent` what must be the same under it."""
 
     model: str
-    rows: pd.DataFrame | np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+    rows: pd.DataFrame | NamedRows | np.ndarray[tuple[int, ...], np.dtype[np.float64]]
     purpose: str | None
     by: Person
     subjects: Sequence[object] | None

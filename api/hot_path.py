@@ -1,6 +1,6 @@
-"""The lean road of `POST /v1/models/{name}/invocations`: same meaning as the ordinary reader, less on the way.
+"""The lean road of common calls: same meaning as on the ordinary one, less on the way.
 
-See docs/decisions/0005-the-hot-path.md.
+See docs/decisions/0005-the-hot-path.md and 0033-every-form-on-the-lean-road.md.
 """
 
 from __future__ import annotations
@@ -11,26 +11,21 @@ import threading
 import time
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-import msgspec
-import numpy as np
 import orjson
 from sqlalchemy.exc import SQLAlchemyError
 
 from api.deciding import Decider
 from api.dialects import in_dialect
-from api.invocations import PARAMS, answer_of, status_of_answer
+from api.lean_calls import HEARD, Asked, Call, Said, is_common, read_call
 from api.patience import Patience
 from api.problems import away, problem, status_of
 from api.shares import ShareExceeded, Shares
 from api.spans import IDS
 from api.tokens import NotSignedIn
-from audit.decided import Decided
-from governance.callers_rows import NamedRows
-from governance.micro_batches import LONGEST_QUEUE, Done, MicroBatches, Overloaded, Request
+from governance.micro_batches import LONGEST_QUEUE, Answer, Done, MicroBatches, Overloaded, Request
 from governance.serving import NoTime
 from policies.errors import Fault, Malformed, Sentence
 from policies.roles import Person
@@ -39,7 +34,6 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-PREFIX, SUFFIX = "/v1/models/", "/invocations"
 TOKEN_REMEMBERED = 1.0
 """Seconds for which a token's holder is remembered."""
 
@@ -55,27 +49,6 @@ LARGEST_BODY = 64 * 1024 * 1024
 """Bytes of a request body above which it is refused."""
 
 
-class _Split(msgspec.Struct):
-    columns: tuple[str, ...]
-    data: list[list[float | None]]
-
-
-class _Body(msgspec.Struct, forbid_unknown_fields=True):
-    """The common case; anything else is left to the ordinary reader."""
-
-    dataframe_split: _Split
-    params: dict[str, Any] | None = None
-    subjects: list[str | int | None] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A body that was understood, and its rows."""
-
-    body: _Body
-    rows: NamedRows
-
-
 class _TooLarge(Malformed):
     """The body is larger than is read."""
 
@@ -88,52 +61,18 @@ class _TooLarge(Malformed):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One invocation as it came: where to, the headers of `HEARD`, and its whole body."""
-
-    path: str
-    query: bytes
-    headers: Mapping[bytes, bytes]
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Said:
-    """What is answered: a status, a body and its type, and after how many seconds trying again may help."""
-
-    status: int
-    body: bytes
-    kind: bytes = b"application/json"
-    retry_after: str | None = None
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """Return the headers of the answer."""
-        found = [
-            (b"content-type", self.kind),
-            (b"content-length", str(len(self.body)).encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-        ]
-        if self.status == 401:
-            found.append((b"www-authenticate", b"Bearer"))
-        if self.retry_after is not None:
-            found.append((b"retry-after", self.retry_after.encode()))
-        return found
-
-
 class _Waiting:
     """A call that was taken: answered once, by whoever comes first."""
 
     __slots__ = ("_answered", "_first", "ask", "due")
 
-    def __init__(self, ask: Request, due: float, answered: Callable[[Decided | BaseException], None]) -> None:
+    def __init__(self, ask: Request, due: float, answered: Done) -> None:
         self.ask = ask
         self.due = due
         self._answered = answered
         self._first = threading.Lock()
 
-    def settle(self, answer: Decided | BaseException) -> None:
+    def settle(self, answer: Answer | BaseException) -> None:
         """Answer, unless somebody did. In any thread."""
         if self._first.acquire(blocking=False):
             self._answered(answer)
@@ -156,7 +95,6 @@ class HotPath:
         self._batches = batches
         self._shares = Shares(LONGEST_QUEUE // 2)
         self._people: dict[str, tuple[Person, float]] = {}
-        self._decoder = msgspec.json.Decoder(_Body)
         self._taken: dict[_Waiting, None] = {}
         self._together: list[_Waiting] = []
         self._looks = False
@@ -164,8 +102,7 @@ class HotPath:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         path = scope.get("path", "")
-        mine = scope["type"] == "http" and path.startswith(PREFIX) and path.endswith(SUFFIX)
-        if not mine or scope["method"] != "POST":
+        if scope["type"] != "http" or scope["method"] != "POST" or not is_common(path):
             await self._app(scope, receive, send)
             return
         headers = {name: value for name, value in scope["headers"] if name in HEARD}
@@ -178,17 +115,17 @@ class HotPath:
             await _send(send, said_no(path, fault, headers))
             return
         call = Call(path, scope["query_string"], headers, body)
-        asked = self._read(body)
+        asked = read_call(call)
         if asked is None:
             await self._app(scope, _again(body, receive), send)
             return
-        answer: Decided | BaseException
+        answer: Answer | BaseException
         try:
             answer = await self._decided(call, asked)
-            scope[IDS] = answer.ids
+            scope[IDS] = answer[1].ids
         except Exception as error:  # noqa: BLE001 - every error is an answer too
             answer = error
-        await _send(send, said_of(answer, call, contributions=_wants_contributions(call, asked)))
+        await _send(send, said_of(answer, call, asked))
 
     def take(self, call: Call, answered: Callable[[Said], None]) -> bool:
         """Take a call that can be decided without further asking; False leaves it to `__call__`.
@@ -196,15 +133,14 @@ class HotPath:
         `answered` gets the answer, once and in some other thread. Only for the thread of the event loop.
         """
         person = self._remembered(_token_of(call.headers))
-        asked = self._read(call.body) if person is not None else None
+        asked = read_call(call) if person is not None else None
         if person is None or asked is None:
             return False
-        wanted = _wants_contributions(call, asked)
         ask = _request(call, asked, person)
         waiting = _Waiting(
             ask,
             time.monotonic() + self._patience.for_rows(len(ask.rows.matrix)),
-            lambda answer: answered(said_of(answer, call, contributions=wanted)),
+            lambda answer: answered(said_of(answer, call, asked)),
         )
         if not self._shares.take(person.name):
             self._hurry(waiting, beyond_share=True)
@@ -225,7 +161,7 @@ class HotPath:
             except Overloaded:
                 self._hurry(waiting)
 
-    def _done(self, waiting: _Waiting, answer: Decided | BaseException) -> None:
+    def _done(self, waiting: _Waiting, answer: Answer | BaseException) -> None:
         self._shares.give_back(waiting.ask.by.name)
         self._taken.pop(waiting, None)
         waiting.settle(answer)
@@ -257,26 +193,17 @@ class HotPath:
 
         self._patience.beside(alarms)
 
-    def _alarms_of(self, ask: Request) -> Decided:
+    def _alarms_of(self, ask: Request) -> Answer:
         serving = self._service.serving
-        return serving.alarms_only(ask.model, ask.rows, purpose=ask.purpose, by=ask.by, subjects=ask.subjects)[1]
+        return serving.alarms_only(ask.model, ask.rows, purpose=ask.purpose, by=ask.by, subjects=ask.subjects)
 
-    def _read(self, body: bytes) -> _Asked | None:
-        """Return what a body asks; None where the ordinary reader has to look at it."""
-        try:
-            asked = self._decoder.decode(body)
-            rows = _rows(asked.dataframe_split)
-        except (msgspec.MsgspecError, ValueError):
-            return None
-        return None if asked.params and not asked.params.keys() <= set(PARAMS) else _Asked(asked, rows)
-
-    async def _decided(self, call: Call, asked: _Asked) -> Decided:
+    async def _decided(self, call: Call, asked: Asked) -> Answer:
         """Decide as `take` does, for callers who have an event loop to wait in."""
         loop = asyncio.get_running_loop()
-        answered: asyncio.Future[Decided] = loop.create_future()
+        answered: asyncio.Future[Answer] = loop.create_future()
         person = await self._person(_token_of(call.headers))
 
-        def settle(answer: Decided | BaseException) -> None:
+        def settle(answer: Answer | BaseException) -> None:
             if answered.done():
                 return
             if isinstance(answer, BaseException):
@@ -284,7 +211,7 @@ class HotPath:
             else:
                 answered.set_result(answer)
 
-        def done(answer: Decided | BaseException) -> None:
+        def done(answer: Answer | BaseException) -> None:
             self._shares.give_back(person.name)
             with suppress(RuntimeError):  # the loop is closed: nobody is there to hear it, the trace is kept
                 loop.call_soon_threadsafe(settle, answer)
@@ -334,21 +261,10 @@ class HotPath:
         return None
 
 
-HEARD = frozenset((b"authorization", b"x-mingjing-purpose", b"accept-language", b"content-length", b"idempotency-key"))
-
-
-def _rows(split: _Split) -> NamedRows:
-    """Return the rows as a matrix. Raises ValueError when they are ragged or columns repeat."""
-    matrix = np.array(split.data, dtype=np.float64)
-    if matrix.ndim != 2 or matrix.shape[1] != len(split.columns) or len(set(split.columns)) != len(split.columns):
-        raise ValueError("not a table")
-    return NamedRows(split.columns, matrix)
-
-
-def _request(call: Call, asked: _Asked, person: Person) -> Request:
+def _request(call: Call, asked: Asked, person: Person) -> Request:
     stated = call.headers.get(b"x-mingjing-purpose")
     purpose = None if stated is None else stated.decode("latin-1")
-    return Request(call.path[len(PREFIX) : -len(SUFFIX)], asked.rows, purpose, person, asked.body.subjects)
+    return Request(asked.model, asked.rows, purpose, person, asked.subjects)
 
 
 def _again(body: bytes, receive: Receive) -> Receive:
@@ -384,11 +300,10 @@ async def _body(receive: Receive, headers: Mapping[bytes, bytes]) -> bytes:
             return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
-def said_of(answer: Decided | BaseException, call: Call, *, contributions: bool) -> Said:
+def said_of(answer: Answer | BaseException, call: Call, asked: Asked) -> Said:
     """Return a decision, or the error that came instead of one, as it is answered."""
-    if isinstance(answer, Decided):
-        document = answer_of(answer, contributions=contributions)
-        return Said(status_of_answer(document), orjson.dumps(document))
+    if isinstance(answer, tuple):
+        return asked.say(*answer)
     if isinstance(answer, Fault):
         return said_no(call.path, answer, call.headers)
     if isinstance(answer, OSError | SQLAlchemyError):
@@ -404,7 +319,8 @@ def said_no(path: str, fault: Fault, headers: Mapping[bytes, bytes]) -> Said:
     language = "zh" if headers.get(b"accept-language", b"").lower().startswith(b"zh") else "en"
     status = 413 if isinstance(fault, _TooLarge) else status_of(fault)
     document = in_dialect(path, {**problem(fault, language), "status": status})
-    return Said(status, orjson.dumps(document), PROBLEM, "1" if status in (429, 503) else None)
+    again = ((b"retry-after", b"1"),) if status in (429, 503) else ()
+    return Said(status, orjson.dumps(document), PROBLEM, again)
 
 
 async def _send(send: Send, said: Said) -> None:
@@ -415,7 +331,3 @@ async def _send(send: Send, said: Said) -> None:
 def _token_of(headers: Mapping[bytes, bytes]) -> str | None:
     scheme, _, token = headers.get(b"authorization", b"").decode("latin-1").partition(" ")
     return token if scheme.lower() == "bearer" and token else None
-
-
-def _wants_contributions(call: Call, asked: _Asked) -> bool:
-    return (asked.body.params or {}).get("contributions") is True or b"contributions=true" in call.query

@@ -17,7 +17,8 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from api.hot_path import HEARD, PREFIX, SUFFIX, Call, HotPath, Said
+from api.hot_path import HotPath
+from api.lean_calls import HEARD, Call, Said, is_common
 from api.prompt_protocol import BODY_SECONDS, PromptProtocol
 
 LARGEST = 1024 * 1024
@@ -25,8 +26,6 @@ LARGEST = 1024 * 1024
 
 RESTS = 5.0
 """Seconds for which a connection may rest between two requests."""
-
-_PREFIX, _SUFFIX = PREFIX.encode(), SUFFIX.encode()
 
 
 class LeanProtocol(PromptProtocol):
@@ -100,9 +99,9 @@ class LeanProtocol(PromptProtocol):
         super().connection_lost(exc)
 
     def _is_lean(self) -> bool:
-        if self._road is None or not self.url.startswith(_PREFIX) or self.parser.get_method() != b"POST":
+        if self._road is None or self.parser.get_method() != b"POST" or b"%" in self.url or not self.url.isascii():
             return False
-        if not self.url.partition(b"?")[0].endswith(_SUFFIX) or b"%" in self.url or not self.url.isascii():
+        if not is_common(self.url.partition(b"?")[0].decode()):
             return False
         if (self.cycle is not None and not self.cycle.response_complete) or self.expect_100_continue:
             return False

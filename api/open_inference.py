@@ -16,6 +16,7 @@ import pandas as pd
 
 from audit.decided import Decided
 from audit.served_model import ServedModel
+from governance.callers_rows import NamedRows
 from policies.declaration import Protective
 from policies.errors import Malformed, Sentence, refuse_all
 
@@ -61,7 +62,7 @@ class Inference:
     """What a client asks: rows, persons if any, and which outputs in which form; no names mean the usual ones."""
 
     id: str | None
-    rows: pd.DataFrame | npt.NDArray[np.float64]
+    rows: pd.DataFrame | NamedRows
     subjects: Sequence[object] | None
     outputs: tuple[str, ...]
     binary: frozenset[str]
@@ -146,6 +147,11 @@ def answer_inference(asked: Inference, decided: Decided, served: ServedModel) ->
         head["outputs"].append(said)
     document = orjson.dumps(head)
     return b"".join((document, *tail)), len(document) if asked.binary else None
+
+
+def status_of_inference(decided: Decided) -> int:
+    """Return 200 while any row was answered, 422 when none was."""
+    return 422 if len(decided) and not decided.answered.any() else 200
 
 
 def metadata_of(served: ServedModel) -> dict[str, Any]:
@@ -240,6 +246,8 @@ def _texts(raw: memoryview) -> Iterator[str]:
 
 
 def _from_json(tensor: _Tensor, count: int) -> npt.NDArray[Any]:
+    if tensor.datatype != "BYTES" and (made := _numbers(tensor.data, tensor.shape)) is not None:
+        return made
     cells = list(_flat(tensor.data, len(tensor.shape)))
     if len(cells) != count:
         raise ValueError(f"it holds {len(cells)} values, its shape says {count}")
@@ -254,6 +262,17 @@ def _from_json(tensor: _Tensor, count: int) -> npt.NDArray[Any]:
     return np.array([math.nan if cell is None else float(cell) for cell in cells]).reshape(tensor.shape)
 
 
+def _numbers(data: Any, shape: Sequence[int]) -> npt.NDArray[np.float64] | None:
+    """Return numbers that lie flat or as their shape says, all at once; None for whatever has to be looked at."""
+    for form in (list[float | None], list[list[float | None]]):
+        try:
+            made = np.array(msgspec.convert(data, form), dtype=np.float64)
+        except (msgspec.ValidationError, ValueError, OverflowError):
+            continue
+        return made.reshape(shape) if made.size == math.prod(shape) else None
+    return None
+
+
 def _flat(data: Any, depth: int) -> Iterator[Any]:
     """Walk `data`, which may come flat or nested as its shape says."""
     if not isinstance(data, list):
@@ -265,12 +284,12 @@ def _flat(data: Any, depth: int) -> Iterator[Any]:
             yield item
 
 
-def _rows(columns: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame | npt.NDArray[np.float64]:
+def _rows(columns: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame | NamedRows:
     """Return one table: a tensor per column by name, or a single one of several columns by position."""
     if len(columns) == 1:
         (only,) = columns.values()
         if only.ndim == 2 and only.shape[1] != 1 and only.dtype != object:
-            return np.asarray(only, dtype=np.float64)
+            return NamedRows(None, np.asarray(only, dtype=np.float64))
     wide = {name: column.shape for name, column in columns.items() if column.ndim == 2 and column.shape[1] != 1}
     lengths = sorted({column.shape[0] for column in columns.values()})
     if wide or len(lengths) != 1:
@@ -281,33 +300,33 @@ def _rows(columns: Mapping[str, npt.NDArray[Any]]) -> pd.DataFrame | npt.NDArray
                 zh=f"应为一个 [行, 特征] 张量，或每个特征一个 [行] 张量；实际为 {shapes or '无'}",
             )
         )
-    return pd.DataFrame({name: column.reshape(-1) for name, column in columns.items()})
+    flat = {name: column.reshape(-1) for name, column in columns.items()}
+    if any(column.dtype == object for column in flat.values()):
+        return pd.DataFrame(flat)
+    return NamedRows(tuple(flat), np.column_stack(list(flat.values())))
 
 
 def _output(name: str, decided: Decided, served: ServedModel) -> npt.NDArray[Any]:
-    decisions = decided.decisions
+    answered = decided.answered
     if name == "predict":
         beyond = BEYOND if served.protective is Protective.AT_OR_ABOVE else -BEYOND
-        return np.array([beyond if d is None else d.score for d in decisions], dtype=np.float64)
+        return np.where(answered, decided.scores, beyond)
     if name == "verdict":
-        return np.array([d is None or d.verdict for d in decisions], dtype=np.bool_)
+        return ~answered | decided.verdicts
     if name == "base":
-        return np.array([0.0 if d is None else d.base for d in decisions], dtype=np.float64)
+        return np.where(answered, decided.bases, 0.0)
     if name == "contributions":
-        width = len(served.predictor.feature_names)
-        values = np.zeros((len(decisions), width))
-        for row, decision in enumerate(decisions):
-            if decision is not None and len(decision.contributions) == width:
-                values[row] = decision.contributions
-        return values
-    texts = [_text(name, d) for d in decisions]
+        why = (answered & decided.explained)[:, None]
+        if decided.contributions.shape[1] != len(served.predictor.feature_names):
+            return np.zeros((len(decided), len(served.predictor.feature_names)))
+        return np.where(why, decided.contributions, 0.0)
+    if name == "decision_id":
+        texts = [id or "" if told else "" for id, told in zip(decided.ids, answered.tolist(), strict=True)]
+    else:
+        texts = [
+            " ".join(words) if told else "refused" for words, told in zip(decided.flags, answered.tolist(), strict=True)
+        ]
     return np.array(texts, dtype=object)
-
-
-def _text(name: str, decision: Any) -> str:
-    if decision is None:
-        return "" if name == "decision_id" else "refused"
-    return str(decision.id or "") if name == "decision_id" else " ".join(decision.flags)
 
 
 def _bytes_of(tensor: npt.NDArray[Any]) -> bytes:

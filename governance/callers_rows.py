@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -18,11 +19,30 @@ from policies.errors import Malformed, Sentence, refuse_all
 class NamedRows:
     """A matrix with its column names: what a plant system sends, without the cost of a data frame.
 
-    `matrix` has shape (n_rows, n_columns), NaN where a reading is missing.
+    `matrix` has shape (n_rows, n_columns), NaN where a reading is missing; without `names` its columns are those of
+    the model, in the model's order.
     """
 
-    names: tuple[str, ...]
+    names: tuple[str, ...] | None
     matrix: npt.NDArray[np.float64]
+
+    def __len__(self) -> int:
+        return len(self.matrix)
+
+    def for_model(self, features: tuple[str, ...]) -> pd.DataFrame | npt.NDArray[np.float64]:
+        """Return the columns in the model's order; a data frame where they are others than the model's."""
+        if self.names is None or self.names == features:
+            return self.matrix
+        places = _places_of(features, self.names)
+        return pd.DataFrame(self.matrix, columns=list(self.names)) if places is None else self.matrix[:, places]
+
+
+@lru_cache(maxsize=256)
+def _places_of(features: tuple[str, ...], names: tuple[str, ...]) -> list[int] | None:
+    """Return where among `names` each feature is; None unless they are the same, each once."""
+    if len(names) != len(features) or set(names) != set(features):
+        return None
+    return [names.index(feature) for feature in features]
 
 
 def without_context(

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from audit.decided import Decided
+from audit.served_model import ServedModel
 from governance.callers_rows import NamedRows
 from governance.serving import Serving
 from policies.errors import Sentence, Unavailable
@@ -38,7 +39,10 @@ class Overloaded(Unavailable):
         )
 
 
-Done = Callable[[Decided | BaseException], None]
+Answer = tuple[ServedModel, Decided]
+"""What was decided, and by which version."""
+
+Done = Callable[[Answer | BaseException], None]
 """Takes the answer or the error, once. Called in a deciding thread."""
 
 
@@ -56,8 +60,9 @@ class Request:
     def kind(self) -> tuple[object, ...]:
         """Requests of one kind can be decided in one go. One whose subjects do not fit its rows is of its own kind:
         beside others it would give them its subjects."""
-        fits = self.subjects is None or len(self.subjects) == len(self.rows.matrix)
-        return (self.model, self.by, self.purpose, self.rows.names, self.subjects is None, 0 if fits else id(self))
+        fits = self.subjects is None or len(self.subjects) == len(self.rows)
+        columns = (self.rows.names, self.rows.matrix.shape[1])
+        return (self.model, self.by, self.purpose, columns, self.subjects is None, 0 if fits else id(self))
 
 
 _Item = tuple[Request, Done]
@@ -90,7 +95,7 @@ class MicroBatches:
         if self._queue.qsize() >= LONGEST_QUEUE:
             raise Overloaded
         self._queue.put((request, done))
-        self._rows_asked += len(request.rows.matrix)
+        self._rows_asked += len(request.rows)
         if self._busy[0] and self._rows_asked - sum(self._rows_taken) >= HELPED_FROM:
             self._much.set()
 
@@ -122,7 +127,7 @@ class MicroBatches:
                 self._queue.put(None)  # it was meant for the other thread
 
     def _gather(self, first: _Item, who: int) -> list[_Item]:
-        waiting, rows = [first], len(first[0].rows.matrix)
+        waiting, rows = [first], len(first[0].rows)
         while rows < LARGEST_BATCH:
             try:
                 item = self._queue.get_nowait()
@@ -132,7 +137,7 @@ class MicroBatches:
                 self._queue.put(None)
                 break
             waiting.append(item)
-            rows += len(item[0].rows.matrix)
+            rows += len(item[0].rows)
         self._rows_taken[who] += rows
         return waiting
 
@@ -159,16 +164,16 @@ class MicroBatches:
             for request, done in batch:
                 done(self._answer(request, who))
             return
-        start = 0
+        (served, decided), start = answer, 0
         for request, done in batch:
-            end = start + len(request.rows.matrix)
-            done(answer.part(start, end))
+            end = start + len(request.rows)
+            done((served, decided.part(start, end)))
             start = end
 
-    def _answer(self, request: Request, who: int) -> Decided | BaseException:
+    def _answer(self, request: Request, who: int) -> Answer | BaseException:
         self._busy[who] = True
         try:
-            return self._serving.decide(
+            return self._serving.decide_with(
                 request.model, request.rows, purpose=request.purpose, by=request.by, subjects=request.subjects
             )
         except Exception as error:  # noqa: BLE001 - handed to the caller, who raises it in his own place

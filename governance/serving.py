@@ -219,7 +219,7 @@ class Serving:
         own. Raises Malformed, IdentifierPresent."""
         features = served.predictor.feature_names
         if isinstance(X, NamedRows):
-            X = X.matrix if X.names == features else pd.DataFrame(X.matrix, columns=list(X.names))
+            X = X.for_model(features)
         whole = X if isinstance(X, pd.DataFrame) else None
         if isinstance(X, pd.DataFrame):
             X, subjects = without_context(X, data, features, subjects)

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from api.deciding import Question, answer
 from api.media_types import UnsupportedType
-from api.open_inference import answer_inference, metadata_of, read_inference
+from api.open_inference import answer_inference, metadata_of, read_inference, status_of_inference
 from api.routes.asking import Asking, Deciding, Waiting
 from api.routes.invocations import Key, Purpose
 from api.spans import IDS
@@ -83,8 +83,7 @@ async def infer(
     request.scope[IDS] = answered.decided.ids
     said, head = answer_inference(asked, answered.decided, answered.served)
     headers = {"Idempotent-Replayed": "true"} if answered.repeated else {}
-    refused = all(decision is None for decision in answered.decided.decisions)
-    status = 422 if answered.decided.decisions and refused else 200
+    status = status_of_inference(answered.decided)
     if head is None:
         return Response(said, status, headers, media_type="application/json")
     headers["Inference-Header-Content-Length"] = str(head)

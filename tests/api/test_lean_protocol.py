@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import socket
 import threading
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 import pytest
+from starlette.testclient import TestClient
 
 from api.hot_path import HotPath
+from api.lean_calls import Asked, Call
 from api.lean_protocol import LARGEST, LeanProtocol
+from governance.micro_batches import Request
 from policies.roles import Role
 from tests.api.doors import Doors, rows_of
 from tests.api.listening import listening
 from tests.governance.factories import SENSORS
 
 PATH = "/v1/models/gas-leak/invocations"
+TENSORS = "/v2/models/gas-leak/infer"
 PATIENT = 60.0
 
 
@@ -45,12 +51,17 @@ class Caller:
 
     def answer(self) -> tuple[int, dict[str, str], Any]:
         """Return status, headers and document of the next answer."""
+        status, headers, body = self.whole()
+        return status, headers, json.loads(body)
+
+    def whole(self) -> tuple[int, dict[str, str], bytes]:
+        """Return status, headers and body of the next answer."""
         status = int(self._file.readline().split()[1])
         headers = {}
         while (line := self._file.readline().decode().strip()) != "":
             name, _, value = line.partition(": ")
             headers[name.lower()] = value
-        return status, headers, json.loads(self._file.read(int(headers["content-length"])))
+        return status, headers, self._file.read(int(headers["content-length"]))
 
     def is_over(self) -> bool:
         """Whether the server closed the connection."""
@@ -95,7 +106,23 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 def without_ids(document: Any) -> Any:
     """What two decisions about the same rows share."""
-    return {name: value for name, value in document.items() if name != "decision_ids"}
+    kept = {name: value for name, value in document.items() if name != "decision_ids"}
+    if "outputs" in kept:
+        kept["outputs"] = [output for output in kept["outputs"] if output["name"] != "decision_id"]
+    return kept
+
+
+def tensor(data: Any, name: str = "x") -> dict[str, Any]:
+    """One input tensor of the Open Inference Protocol."""
+    return {"name": name, "shape": list(np.shape(data)), "datatype": "FP64", "data": data}
+
+
+def asked_behind(doors: Doors, path: str, **options: Any) -> Any:
+    """Ask on the ordinary road, past the lean one."""
+    client = TestClient(doors.client.app.behind, raise_server_exceptions=False)
+    token = doors.tokens[Role.SERVICE, "everywhere"]
+    headers = {"Authorization": f"Bearer {token}"} | options.pop("headers", {})
+    return client.post(path, headers=headers, **options)
 
 
 class TestAnswers:
@@ -110,13 +137,28 @@ class TestAnswers:
             (PATH, rows_of(2) | {"subjects": ["w-1"]}),
             (PATH, rows_of(1, humidity=3.0)),
             ("/v1/models/none/invocations", rows_of(1)),
+            (PATH, {"inputs": [[20.0, 100.0], [21.0, None]]}),
+            (PATH, {"inputs": [[20.0, 100.0, 3.0]]}),
+            (PATH, {"inputs": {"pressure": [100.0, 101.0], "temperature": [20.0, 21.0]}}),
+            (PATH, {"instances": [[20.0, 100.0]], "subjects": ["w-1"]}),
+            (PATH, {"instances": [{"pressure": 100.0, "temperature": 20.0}]}),
+            (PATH, {"dataframe_records": [{"temperature": 20.0, "pressure": 100.0}]}),
+            ("/endpoints/gas-leak/invocations", {"inputs": [[20.0, 100.0]]}),
+            (TENSORS, {"inputs": [tensor([[20.0, 100.0], [21.0, 99.0]])]}),
+            (TENSORS, {"id": "7", "inputs": [tensor([20.0], "temperature"), tensor([100.0], "pressure")]}),
+            (TENSORS, {"inputs": [tensor([[20.0, 100.0]])], "outputs": [{"name": "contributions"}, {"name": "base"}]}),
+            ("/v2/models/none/infer", {"inputs": [tensor([[20.0, 100.0]])]}),
         ],
-        ids=["row", "rows", "query", "params", "subjects", "a subject too few", "a column too many", "no model"],
+        ids=[
+            *("row", "rows", "query", "params", "subjects", "a subject too few", "a column too many", "no model"),
+            *("inputs", "inputs too wide", "named inputs", "instances", "named instances", "records", "endpoint"),
+            *("a tensor", "a tensor per column", "outputs asked for", "no model, tensors"),
+        ],
     )
     def test_are_those_of_the_ordinary_road(
         self, doors: Doors, caller: Caller, taken: list[bool], path: str, body: Any
     ) -> None:
-        expected = doors.ask("post", path, Role.SERVICE, json=body)
+        expected = asked_behind(doors, path, json=body)
         caller.send(caller.request(body, path))
         status, headers, document = caller.answer()
         assert taken == [True]
@@ -127,22 +169,66 @@ class TestAnswers:
 
     @pytest.mark.parametrize(
         "body",
-        [b"{", b"", b'{"instances": [[20.0, 100.0]]}', json.dumps(rows_of(1) | {"params": {"x": 1}}).encode()],
-        ids=["broken", "empty", "another form", "unknown params"],
+        [
+            *(
+                b"{",
+                b"",
+                b"temperature,pressure\n20,100\n",
+                b'{"instances": [[20.0, 100.0]], "inputs": [[20.0, 100.0]]}',
+            ),
+            *(
+                b'{"instances": [[20.0, 100.0]], "inputs": null}',
+                b'{"dataframe_records": [{"temperature": 1}, {"a": 2}]}',
+            ),
+            *(b'{"inputs": {"temperature": [1, 2], "pressure": [1]}}', b'{"instances": [["20", 100]]}'),
+            json.dumps(rows_of(1) | {"params": {"x": 1}}).encode(),
+        ],
+        ids=[
+            *("broken", "empty", "text", "two forms", "two forms, one empty", "records that differ", "uneven columns"),
+            *("a number as text", "unknown params"),
+        ],
     )
     def test_to_what_is_not_common_come_from_the_ordinary_road(
         self, doors: Doors, caller: Caller, taken: list[bool], body: bytes
     ) -> None:
-        expected = doors.ask("post", PATH, Role.SERVICE, content=body)
+        expected = asked_behind(doors, PATH, content=body)
         caller.send(caller.request(body))
         status, _, document = caller.answer()
         assert taken == [False]
         assert (status, without_ids(document)) == (expected.status_code, without_ids(expected.json()))
 
+    def test_binary_tensors_are_answered_as_on_the_ordinary_road(
+        self, doors: Doors, caller: Caller, taken: list[bool]
+    ) -> None:
+        raw = np.array([[20.0, 100.0]]).tobytes()
+        asked = {"name": "x", "shape": [1, 2], "datatype": "FP64", "parameters": {"binary_data_size": len(raw)}}
+        head = json.dumps({"inputs": [asked], "outputs": [{"name": "predict", "parameters": {"binary_data": True}}]})
+        header = "Inference-Header-Content-Length"
+        expected = asked_behind(doors, TENSORS, content=head.encode() + raw, headers={header: str(len(head))})
+        caller.send(caller.request(head.encode() + raw, TENSORS, f"{header}: {len(head)}"))
+        status, headers, body = caller.whole()
+        assert taken == [True]
+        assert (status, body) == (200, expected.content)
+        assert headers[header.lower()] == expected.headers[header]
+        assert headers["content-type"] == expected.headers["content-type"]
+
     def test_every_one_has_its_trace(self, doors: Doors, caller: Caller) -> None:
         caller.send(caller.request(rows_of(2)))
         for id in caller.answer()[2]["decision_ids"]:
             assert doors.house.service.log.trace(id) is not None
+
+    def test_are_freed_without_the_collector(self, caller: Caller) -> None:
+        """Its walks over what only it can free would stop every other answer."""
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(30):
+                caller.send(caller.request(rows_of(1)))
+                assert caller.answer()[0] == 200
+            left = [kept for kept in gc.get_objects() if isinstance(kept, Request | Call | Asked)]
+        finally:
+            gc.enable()
+        assert len(left) < 10
 
     def test_a_stranger_gets_none(self, port: int) -> None:
         stranger = Caller(port, "mj_unknown")

@@ -166,7 +166,7 @@ class TestBinary:
         whole = np.array([[1, 2], [3, 4]])
         body, length = binary((tensor(data=whole.tolist(), datatype=datatype), whole.astype(dtype).tobytes()))
         asked = read_inference(body, length)
-        assert np.asarray(asked.rows).tolist() == whole.tolist()
+        assert asked.rows.matrix.tolist() == whole.tolist()
 
     def test_texts_are_read(self) -> None:
         raw = b"".join(struct.pack("<I", len(text)) + text for text in (b"w-1", "张".encode()))

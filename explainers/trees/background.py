@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from explainers.trees.compiled import compiled
 from explainers.trees.nodes import ModelRefused, Nodes
-from explainers.trees.patterns import FEW, PatternTables, explain_by_tables, explain_few
+from explainers.trees.patterns import PatternTables, explain_by_tables
 from explainers.trees.routes import goes_left, sum_leaves
 from explainers.trees.tables import background_tables
 from policies.errors import Malformed, Sentence
@@ -55,15 +55,11 @@ class Background:
     base: Floats
     how: PatternTables | LeafLists
 
-    def explain_few(self, nodes: Nodes, X: Floats, offset: Floats) -> tuple[Floats, Floats] | None:
-        """Return contributions and margins together where that is quicker: for a few rows and tables."""
-        if len(X) > FEW or not isinstance(self.how, PatternTables):
-            return None
-        return explain_few(nodes, self.how, X, offset)
-
-    def explain(self, nodes: Nodes, X: Floats) -> Floats:
-        """Return contributions of shape (n_rows, n_features, n_outputs)."""
-        return explain_against(nodes, self, X, len(self.base))
+    def explain(self, nodes: Nodes, X: Floats, offset: Floats) -> tuple[Floats, Floats]:
+        """Return contributions of shape (n_rows, n_features, n_outputs), and margins of shape (n_rows, n_outputs)."""
+        if isinstance(self.how, PatternTables):
+            return explain_by_tables(nodes, self.how, X, offset)
+        return _explain_by_lists(nodes, self.how, X, len(self.base)), sum_leaves(nodes, X, offset)
 
     @property
     def nbytes(self) -> int:
@@ -113,11 +109,7 @@ def _prepared(nodes: Nodes, offset: Floats, rows: Floats) -> Background:
     return Background(base=base, how=_lists(nodes, goes) if tables is None else tables)
 
 
-def explain_against(nodes: Nodes, background: Background, X: Floats, n_outputs: int) -> Floats:
-    """Return contributions of shape (n_rows, n_features, n_outputs)."""
-    how = background.how
-    if isinstance(how, PatternTables):
-        return explain_by_tables(nodes, how, X, n_outputs)
+def _explain_by_lists(nodes: Nodes, how: LeafLists, X: Floats, n_outputs: int) -> Floats:
     out = np.zeros((len(X), X.shape[1], n_outputs))
     orders = _orders(int(how.distinct.max(initial=0)) + 1)
     _walk_lists(

@@ -102,13 +102,7 @@ class TreeEnsemble:
         else:
             how = prepare(self.digest, self.nodes, self.offset, len(self.feature_names))
             method = "tree_path_dependent"
-        found = how.explain_few(self.nodes, X, self.offset)
-        if found is None:
-            contributions, margins = in_threads(
-                lambda rows: (how.explain(self.nodes, rows), sum_leaves(self.nodes, rows, self.offset)), X, threads
-            )
-        else:
-            contributions, margins = found
+        contributions, margins = in_threads(lambda rows: how.explain(self.nodes, rows, self.offset), X, threads)
         single = self.n_outputs == 1
         return Explanation(
             contributions=contributions[:, :, 0] if single else contributions,

@@ -154,22 +154,12 @@ def with_table(nodes: Nodes, groups: Groups, table: npt.NDArray[np.float32]) -> 
     )
 
 
-def explain_by_tables(nodes: Nodes, tables: PatternTables, X: Floats, n_outputs: int) -> Floats:
-    """Return contributions of shape (n_rows, n_features, n_outputs)."""
-    out = np.zeros((len(X), X.shape[1], n_outputs))
-    few, many = cast(Any, _look_up_one_by_one), cast(Any, _look_up_in_blocks)
-    if len(X) <= FEW:
-        few(X, *_shared(nodes, tables), tables.leaf_value, np.zeros((len(X), n_outputs)), out)
-    else:
-        many(X, *_shared(nodes, tables), out)
-    return out
-
-
-def explain_few(nodes: Nodes, tables: PatternTables, X: Floats, offset: Floats) -> tuple[Floats, Floats]:
-    """Return contributions and margins of a few rows in one go: the margins are those of `sum_leaves`."""
+def explain_by_tables(nodes: Nodes, tables: PatternTables, X: Floats, offset: Floats) -> tuple[Floats, Floats]:
+    """Return contributions of shape (n_rows, n_features, n_outputs), and margins with the bits of `sum_leaves`."""
     out = np.zeros((len(X), X.shape[1], len(offset)))
     margins = np.repeat(offset[None], len(X), axis=0)
-    cast(Any, _look_up_one_by_one)(X, *_shared(nodes, tables), tables.leaf_value, margins, out)
+    kernel = cast(Any, _look_up_one_by_one if len(X) <= FEW else _look_up_in_blocks)
+    kernel(X, *_shared(nodes, tables), tables.leaf_value, margins, out)
     return out, margins
 
 
@@ -360,6 +350,8 @@ def _look_up_in_blocks(
     node_feature: Any,
     node_threshold: Any,
     node_default: Any,
+    leaf_value: Any,
+    margins: Any,
     out: Any,
 ) -> None:
     n_rows, n_features = X.shape
@@ -369,6 +361,7 @@ def _look_up_in_blocks(
         most = max(most, 1 + upper_start[tree + 1] - upper_start[tree])
     XT = np.zeros((n_features, BLOCK), dtype=np.float64)
     phi = np.zeros((n_outputs, n_features, BLOCK), dtype=np.float64)
+    sums = np.zeros((n_outputs, BLOCK), dtype=np.float64)
     side = np.ones((most, BLOCK), dtype=np.int32)
     pattern = np.full((most, BLOCK), -1, dtype=np.int32)
     index = np.zeros(BLOCK, dtype=np.uint32)
@@ -378,9 +371,11 @@ def _look_up_in_blocks(
         for i in range(rows):
             for f in range(n_features):
                 XT[f, i] = X[first + i, f]
+            for o in range(n_outputs):
+                sums[o, i] = margins[first + i, o]
         phi[:] = 0.0
         for tree in range(len(output)):
-            mine = phi[output[tree]]
+            mine, total = phi[output[tree]], sums[output[tree]]
             for u in range(upper_start[tree], upper_start[tree + 1]):
                 place = u - upper_start[tree] + 1
                 hang, on_left, bit = upper_hang[u, 0], np.int32(upper_hang[u, 1]), np.int32(upper_hang[u, 2])
@@ -418,6 +413,11 @@ def _look_up_in_blocks(
                         for b in range(width):
                             at = goes_left(x[b], t, rule[n], default, set_start[n], set_words[n], listed_left[n], sets)
                             index[b] |= np.uint32(at) << shift
+                leaf, above, path = leaf_value[g], np.uint32(mask), np.uint32(group_path[g])
+                for b in range(width):
+                    # the row meets the whole path: its leaf is in this group
+                    whole = total[b] + leaf[index[b] >> path]
+                    total[b] = whole if index[b] & above == above else total[b]
                 for b in range(width):
                     index[b] *= columns
                 lines = table[table_start[g] : table_start[g + 1]]
@@ -426,6 +426,8 @@ def _look_up_in_blocks(
                     for b in range(width):
                         to[b] += column[index[b]]
         for i in range(rows):
+            for o in range(n_outputs):
+                margins[first + i, o] = sums[o, i]
             for f in range(n_features):
                 for o in range(n_outputs):
                     out[first + i, f, o] = phi[o, f, i]

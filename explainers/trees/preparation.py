@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from explainers.trees.nodes import Nodes
 from explainers.trees.path_dependent import explain_by_paths
-from explainers.trees.patterns import FEW, PatternTables, explain_by_tables, explain_few
+from explainers.trees.patterns import PatternTables, explain_by_tables
 from explainers.trees.prepared import Prepared, cover_mean, make_prepared
+from explainers.trees.routes import sum_leaves
 from explainers.trees.tables import path_tables
 
 Floats = npt.NDArray[np.float64]
@@ -28,17 +29,11 @@ class Preparation:
     n_features: int
     how: PatternTables | Prepared
 
-    def explain(self, nodes: Nodes, X: Floats) -> Floats:
-        """Return contributions of shape (n_rows, n_features, n_outputs)."""
+    def explain(self, nodes: Nodes, X: Floats, offset: Floats) -> tuple[Floats, Floats]:
+        """Return contributions of shape (n_rows, n_features, n_outputs), and margins of shape (n_rows, n_outputs)."""
         if isinstance(self.how, PatternTables):
-            return explain_by_tables(nodes, self.how, X, len(self.base))
-        return explain_by_paths(nodes, self.how, X, len(self.base))
-
-    def explain_few(self, nodes: Nodes, X: Floats, offset: Floats) -> tuple[Floats, Floats] | None:
-        """Return contributions and margins together where that is quicker: for a few rows and tables."""
-        if len(X) > FEW or not isinstance(self.how, PatternTables):
-            return None
-        return explain_few(nodes, self.how, X, offset)
+            return explain_by_tables(nodes, self.how, X, offset)
+        return explain_by_paths(nodes, self.how, X, len(self.base)), sum_leaves(nodes, X, offset)
 
     @property
     def nbytes(self) -> int:

@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from explainers.trees import background as backgrounds
-from explainers.trees.background import explain_against
 from explainers.trees.ensemble import TreeEnsemble
 from explainers.trees.nodes import NAN_BY_DEFAULT
 from explainers.trees.path_dependent import explain_by_paths
 from explainers.trees.patterns import PatternTables, explain_by_tables
 from explainers.trees.prepared import cover_mean, make_prepared
+from explainers.trees.routes import sum_leaves
 from explainers.trees.tables import path_tables
 from tests.explainers.oracle import (
     ALL_RULES,
@@ -43,7 +43,9 @@ def split_by_split(ensemble: TreeEnsemble, X: Floats) -> Floats:
 def looked_up(ensemble: TreeEnsemble, X: Floats) -> Floats:
     tables = path_tables(ensemble.nodes)
     assert tables is not None
-    return explain_by_tables(ensemble.nodes, tables, X, ensemble.n_outputs)
+    contributions, margins = explain_by_tables(ensemble.nodes, tables, X, ensemble.offset)
+    assert margins.tobytes() == sum_leaves(ensemble.nodes, X, ensemble.offset).tobytes()
+    return contributions
 
 
 def close(found: Floats, exact: Floats) -> bool:
@@ -151,7 +153,7 @@ class TestInterventional:
             listed = backgrounds._prepared(ensemble.nodes, ensemble.offset, X[2:])
         assert not isinstance(listed.how, PatternTables)
         exact = np.stack([against(ensemble, row, X[2:]) for row in X[:2]])
-        assert close(explain_against(ensemble.nodes, listed, X[:2], 1), exact)
+        assert close(listed.explain(ensemble.nodes, X[:2], ensemble.offset)[0], exact)
 
     def test_long_paths_go_to_the_lists(self) -> None:
         random = np.random.default_rng(3)

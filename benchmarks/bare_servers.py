@@ -126,6 +126,14 @@ def nameless(tables: Sequence[Table], word: str) -> tuple[str, ...]:
     return tuple(json.dumps({word: table}) for table in tables)
 
 
+def tensors(tables: Sequence[Table]) -> tuple[str, ...]:
+    """Requests of the Open Inference Protocol, one tensor each."""
+    return tuple(
+        json.dumps({"inputs": [{"name": "rows", "shape": np.shape(table), "datatype": "FP64", "data": table}]})
+        for table in tables
+    )
+
+
 @contextmanager
 def mlflow_served(folder: Path, name: str, bodies: tuple[str, ...], model: Path) -> Iterator[Server]:
     """`mlflow models serve` of a saved model."""

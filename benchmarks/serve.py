@@ -21,7 +21,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -40,9 +40,11 @@ from benchmarks.bare_servers import (
     nameless,
     running,
     saved_for_mlflow,
+    tensors,
 )
 
 FEATURES, TREES, DEPTH = 60, 100, 6
+V1, V2 = "/v1/models/bench/invocations", "/v2/models/bench/infer"
 NAMES = [f"f{number:02d}" for number in range(FEATURES)]
 
 
@@ -102,7 +104,7 @@ def governed(folder: Path, submission: Path, bodies: tuple[str, ...], *, workers
     port = free_port()
     words = [sys.executable, "-m", "api.cli", "serve", "--data", str(data), "--port", str(port)]
     with running([*words, "--workers", str(workers)], f"http://127.0.0.1:{port}/v2/health/ready", folder) as pid:
-        url = f"http://127.0.0.1:{port}/v1/models/bench/invocations"
+        url = f"http://127.0.0.1:{port}{V1}"
         name = "mingjing, governed" + (f", {workers} workers" if workers > 1 else "")
         yield Server(name, url, bodies, {"Authorization": f"Bearer {token}"}, pid)
 
@@ -154,7 +156,11 @@ def compare(rows: int, asked: argparse.Namespace, root: Path) -> None:
     with ExitStack() as stack:
         enter = stack.enter_context
         ours = enter(governed(folder, submission, split))
-        servers = [ours]
+        servers = [
+            ours,
+            replace(ours, name=f"{ours.name}, inputs", bodies=inputs),
+            replace(ours, name=f"{ours.name}, tensors", bodies=tensors(tables), url=ours.url.replace(V1, V2)),
+        ]
         if asked.workers > 1:
             servers.append(enter(governed(folder, submission, split, workers=asked.workers)))
         servers += [

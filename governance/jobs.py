@@ -14,7 +14,7 @@ from sqlalchemy import Connection, Row, insert, select, update
 from audit.database import Database
 from audit.entries import Clock, identifier_text, microseconds_of, moment_of, new_identifier
 from governance.tables import jobs
-from policies.errors import Conflict, Sentence
+from policies.errors import Conflict, Sentence, field_of
 from policies.roles import Person, absent
 
 SILENT_FOR = timedelta(seconds=60)
@@ -235,7 +235,7 @@ class JobBook:
             "state": state.value,
             "ended_at": microseconds_of(self._clock()),
             "result": result,
-            "faults": json.dumps([{**fault.as_json(), "at": fault.at} for fault in faults], ensure_ascii=False),
+            "faults": json.dumps([{**fault.as_json(), "at": field_of(fault)} for fault in faults], ensure_ascii=False),
         }
         if state is JobState.DONE:
             values["share"] = 1.0
@@ -286,6 +286,7 @@ def _job(row: Row[Any]) -> Job:
         tries=row.tries,
         result=row.result,
         faults=tuple(
-            Sentence(en=fault["en"], zh=fault["zh"], at=fault.get("at", "")) for fault in json.loads(row.faults or "[]")
+            Sentence(en=fault["en"], zh=fault["zh"]).about(fault.get("at", ""))
+            for fault in json.loads(row.faults or "[]")
         ),
     )

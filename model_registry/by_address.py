@@ -9,7 +9,7 @@ from model_registry.addresses import RunAddress, is_safe_path, read_address, rea
 from model_registry.submission import is_address
 from policies.declaration import read_declaration
 from policies.declaration_text import declaration_text
-from policies.errors import Fault, Malformed, Sentence, refuse_all
+from policies.errors import Fault, FieldSentence, Malformed, Sentence, refuse_all
 
 FILES = ("evaluation", "training")
 
@@ -50,17 +50,17 @@ def _uri(uri: object, faults: list[Sentence]) -> str:
     if not isinstance(uri, str) or not uri.strip():
         found = "nothing" if uri is None else repr(uri)[:200]
         faults.append(
-            Sentence(
+            FieldSentence(
                 en=f"uri must be the address of the model, such as models:/name/3, found {found}",
                 zh=f"uri 应为模型地址（如 models:/名称/3），实际为 {'空' if uri is None else repr(uri)[:200]}",
-                at="uri",
+                field="uri",
             )
         )
         return "models:/unknown/1"
     try:
         read_address(uri)
     except Malformed as fault:
-        faults += (Sentence(en=said.en, zh=said.zh, at="uri") for said in fault.faults)
+        faults += (said.about("uri") for said in fault.faults)
     return uri
 
 
@@ -69,10 +69,10 @@ def _model(model: object, uri: str, faults: list[Sentence]) -> object:
         return model  # the reader of declarations says what is wrong with it
     if model and "artifact" in model:
         faults.append(
-            Sentence(
+            FieldSentence(
                 en="model.artifact and uri both name the model; drop model.artifact",
                 zh="model.artifact 与 uri 同时指定了模型，请去掉 model.artifact",
-                at="model.artifact",
+                field="model.artifact",
             )
         )
     return {**(model or {}), "artifact": uri}
@@ -89,16 +89,16 @@ def _file(role: str, name: object, uri: str, faults: list[Sentence]) -> object:
         try:
             read_file_address(name)
         except Malformed as fault:
-            faults += (Sentence(en=said.en, zh=said.zh, at=f"data.{role}") for said in fault.faults)
+            faults += (said.about(f"data.{role}") for said in fault.faults)
         return name
     if not is_safe_path(name):
         faults.append(
-            Sentence(
+            FieldSentence(
                 en=f"data.{role} names {name[:200]!r}; expected a path among what the run logged, with '/', "
                 "without '..', or an address such as runs:/id/path",
                 zh=f"data.{role} 指定的 {name[:200]!r} 不合要求，应为运行所记录文件的路径，以“/”分隔且不含“..”，"
                 "或 runs:/编号/路径 形式的地址",
-                at=f"data.{role}",
+                field=f"data.{role}",
             )
         )
     return f"{_beside(uri)}/{name}"

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from policies.declaration import Declaration, Flavour, Task
-from policies.errors import Sentence
+from policies.errors import FieldSentence, Sentence
 
 TWO_OUTCOMES = {Task.CLASSIFICATION, Task.ANOMALY}
 
@@ -54,7 +53,7 @@ def absent_columns(declaration: Declaration, name: str, there: list[str], *, tra
 
 
 def _about(key: str, faults: Iterator[Sentence]) -> Iterator[Sentence]:
-    return (replace(fault, at=key) for fault in faults)
+    return (fault.about(key) for fault in faults)
 
 
 def _named_columns(declaration: Declaration, *, training: bool) -> Iterator[tuple[str, str]]:
@@ -79,10 +78,10 @@ def _absent(name: str, key: str, column: str, there: list[str]) -> Sentence:
     else:
         en = f"there are {', '.join(there[:12])}{', …' if len(there) > 12 else ''}"
         zh = f"现有列：{'、'.join(there[:12])}{'……' if len(there) > 12 else ''}"
-    return Sentence(
+    return FieldSentence(
         en=f"{name}: {key} names the column '{column}', which is not there; {en}",
         zh=f"{name}：{key} 指定的列“{column}”不存在；{zh}",
-        at=key,
+        field=key,
     )
 
 

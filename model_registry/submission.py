@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TypeVar
@@ -21,7 +21,7 @@ from model_registry.named_files import DECLARATION, named_path
 from model_registry.tables import Table, read_table
 from model_registry.unpacking import unpack_submission
 from policies.declaration import WITHOUT_ARTIFACT, Declaration, Protective, read_declaration
-from policies.errors import Fault, Malformed, NotFound, Sentence, Unavailable, refuse_all
+from policies.errors import Fault, Malformed, NotFound, Sentence, Unavailable, field_of, refuse_all
 
 __all__ = ["Submission", "harm_in", "is_address", "read_submission", "unpack_submission"]
 
@@ -236,4 +236,4 @@ def _about(key: str) -> Iterator[None]:
     try:
         yield
     except (Malformed, NotFound) as fault:
-        raise Malformed(*(replace(sentence, at=sentence.at or key) for sentence in fault.faults)) from fault
+        raise Malformed(*(sentence.about(field_of(sentence) or key) for sentence in fault.faults)) from fault

@@ -15,7 +15,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from policies.errors import Malformed, Sentence
+from policies.errors import FieldSentence, Malformed, Sentence
 
 
 class Flavour(StrEnum):
@@ -242,7 +242,7 @@ class _Reader:
         )
 
     def _fault(self, at: str, en: str, zh: str) -> None:
-        self.faults.append(Sentence(en=en, zh=zh, at=at))
+        self.faults.append(FieldSentence(en=en, zh=zh, field=at))
 
     def _refuse_unknown(self, where: str, table: Mapping[str, object], known: set[str]) -> None:
         prefix = f"{where}." if where else ""

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from policies.errors import Sentence, refuse_all
+from policies.errors import FieldSentence, Sentence, refuse_all
 
 BARE = re.compile(r"[A-Za-z0-9_-]+")
 DEEPEST = 8
@@ -67,10 +67,10 @@ def _faults(where: str, value: Any, depth: int) -> list[Sentence]:
 
 def _fault(where: str, en: str, zh: str) -> Sentence:
     shown = where.encode("utf-8", "backslashreplace").decode()[:200] or "."
-    return Sentence(
+    return FieldSentence(
         en=f"{shown} {en}; expected a text, a number, true or false, or a list or table of those",
         zh=f"{shown} {zh}，应为文本、数值、true 或 false，或由其组成的列表或表",
-        at=where,
+        field=where,
     )
 
 

@@ -7,15 +7,12 @@ the data. Only `api.problems` knows what each kind means over HTTP and on the co
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
 class Sentence:
     """One thing said to a person, in both languages of the house.
-
-    `at` names the field it is about, such as "model.name", so that a form can show it there; empty where it is about
-    none. It is no part of what is said: two sentences that differ in it are equal.
 
     Examples
     --------
@@ -25,7 +22,6 @@ class Sentence:
 
     en: str
     zh: str
-    at: str = field(default="", compare=False, repr=False)
 
     def in_language(self, language: str) -> str:
         """Return the sentence in 'zh' or 'en'; any other language tag falls back to English."""
@@ -34,6 +30,22 @@ class Sentence:
     def as_json(self) -> dict[str, str]:
         """Return `{"en": ..., "zh": ...}` as findings and problems carry it."""
         return {"en": self.en, "zh": self.zh}
+
+    def about(self, field: str) -> Sentence:
+        """Return the same, said about a field such as "model.name", so that a form can show it there."""
+        return FieldSentence(en=self.en, zh=self.zh, field=field) if field else Sentence(en=self.en, zh=self.zh)
+
+
+@dataclass(frozen=True)
+class FieldSentence(Sentence):
+    """What is said about one field of what was handed in."""
+
+    field: str
+
+
+def field_of(said: Sentence) -> str:
+    """Return the field that a sentence is about; empty where it is about none."""
+    return said.field if isinstance(said, FieldSentence) else ""
 
 
 class Fault(Exception):

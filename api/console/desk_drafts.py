@@ -40,7 +40,7 @@ from model_registry.tables import column_names
 from model_registry.unpacking import pack_submission
 from policies.declaration import RECORD_FIELDS, Declaration, Flavour, Protective, Protocol, Task, read_declaration
 from policies.declaration_text import declaration_text
-from policies.errors import Fault, Malformed, NotFound, Sentence, refuse_all
+from policies.errors import Fault, FieldSentence, Malformed, NotFound, Sentence, refuse_all
 from policies.impact_matrix import Assessment, ImpactMatrix, assess
 from policies.roles import Person
 
@@ -134,10 +134,10 @@ def _kept(service: Service, found: Draft, typed: Fields, form: FormData, person:
 def _proposed(service: Service, found: Draft, person: Person) -> Response:
     if "evaluation" not in found.files:
         raise Malformed(
-            Sentence(
+            FieldSentence(
                 en="choose the evaluation file first; its first line names the columns",
                 zh="请先选择评估数据文件，其首行为列名",
-                at="data.evaluation",
+                field="data.evaluation",
             )
         )
     columns = _columns(service, found, "evaluation")
@@ -180,7 +180,7 @@ def _columns(service: Service, found: Draft, role: str) -> list[str]:
     try:
         return column_names(service.drafts.path(found.id, role))
     except Malformed as fault:
-        raise Malformed(*(Sentence(en=said.en, zh=said.zh, at=f"data.{role}") for said in fault.faults)) from fault
+        raise Malformed(*(said.about(f"data.{role}") for said in fault.faults)) from fault
 
 
 def _job_of(service: Service, found: Draft, person: Person) -> Job | None:

@@ -11,7 +11,7 @@ from typing import Any
 from model_registry.addresses import read_address, read_file_address
 from model_registry.named_files import DECLARATION
 from policies.declaration import RECORD_FIELDS, Flavour
-from policies.errors import Fault, Malformed, Sentence
+from policies.errors import Fault, FieldSentence, Malformed, Sentence, field_of
 from policies.impact_matrix import ImpactMatrix
 
 KEYS = {"artifact": "model.artifact", "evaluation": "data.evaluation", "training": "data.training"}
@@ -58,10 +58,10 @@ def over_limits(fields: Fields) -> tuple[Sentence, ...]:
 def _too_long(fields: Fields) -> Iterator[Sentence]:
     for name, text in fields.items():
         if len(text) > LONGEST:
-            yield Sentence(
+            yield FieldSentence(
                 en=f"{name} holds {len(text):,} characters; at most {LONGEST:,} are kept",
                 zh=f"{name} 共 {len(text):,} 个字符，最多保存 {LONGEST:,} 个",
-                at=name,
+                field=name,
             )
 
 
@@ -69,10 +69,10 @@ def _too_many(fields: Fields) -> Iterator[Sentence]:
     for kind, most in MOST_ROWS.items():
         found = len(rows_of(kind, fields))
         if found > most:
-            yield Sentence(
+            yield FieldSentence(
                 en=f"there are {found:,} rows, and the form keeps at most {most}; hand the submission in as a zip",
                 zh=f"共 {found:,} 行，表单最多保存 {most} 行；请改用 zip 提交",
-                at=f"{kind}.{most}.name",
+                field=f"{kind}.{most}.name",
             )
 
 
@@ -105,11 +105,11 @@ def proposed(fields: Fields, columns: Iterable[str]) -> dict[str, str]:
     most = MOST_ROWS["feature"]
     if first + len(fresh) > most:
         raise Malformed(
-            Sentence(
+            FieldSentence(
                 en=f"the file has {len(fresh):,} columns that could be features, and the form keeps at most {most}; "
                 "hand the submission in as a zip",
                 zh=f"文件中有 {len(fresh):,} 列可作为特征，表单最多保存 {most} 行；请改用 zip 提交",
-                at="data.evaluation",
+                field="data.evaluation",
             )
         )
     return {**fields, **{f"feature.{first + place}.name": name for place, name in enumerate(fresh)}}
@@ -205,10 +205,10 @@ def form_faults(fields: Fields, files: Mapping[str, str]) -> tuple[Sentence, ...
 def _twice_named(fields: Fields, files: Mapping[str, str]) -> Iterator[Sentence]:
     for role, key in KEYS.items():
         if role in files and key in fields:
-            yield Sentence(
+            yield FieldSentence(
                 en=f"{key} is both a file ({files[role]}) and an address ({fields[key]}); remove one of them",
                 zh=f"{key} 既有文件（{files[role]}）又有地址（{fields[key]}），请去掉其一",
-                at=key,
+                field=key,
             )
 
 
@@ -220,30 +220,30 @@ def _no_addresses(fields: Fields) -> Iterator[Sentence]:
         try:
             (read_address if role == "artifact" else read_file_address)(text)
         except Fault as fault:
-            yield from (Sentence(en=said.en, zh=said.zh, at=key) for said in fault.faults)
+            yield from (said.about(key) for said in fault.faults)
 
 
 def _row_faults(fields: Fields) -> Iterator[Sentence]:
     count = Counter(row["name"] for row in rows_of("feature", fields))
     for place, row in enumerate(rows_of("feature", fields)):
         if not row["name"]:
-            yield Sentence(
+            yield FieldSentence(
                 en="this row says something of a feature without a name; name its column, or empty the row",
                 zh="该行描述了未命名的特征；请填写列名，或清空该行",
-                at=f"feature.{place}.name",
+                field=f"feature.{place}.name",
             )
         elif count[row["name"]] > 1:
-            yield Sentence(
+            yield FieldSentence(
                 en=f"the feature '{row['name']}' has {count[row['name']]} rows; keep one",
                 zh=f"特征“{row['name']}”有 {count[row['name']]} 行，请保留一行",
-                at=f"feature.{place}.name",
+                field=f"feature.{place}.name",
             )
     for place, row in enumerate(rows_of("track", fields)):
         if not row["name"] or not row["column"]:
-            yield Sentence(
+            yield FieldSentence(
                 en="a second judgement needs who gave it and the column it stands in",
                 zh="其他标签需同时填写判定方和所在列",
-                at=f"track.{place}.{'column' if row['name'] else 'name'}",
+                field=f"track.{place}.{'column' if row['name'] else 'name'}",
             )
 
 
@@ -251,8 +251,8 @@ def placed(faults: Iterable[Sentence], fields: Fields) -> dict[str, list[Sentenc
     """Return the faults by the field of the form beside which they belong; "" for those that belong to none."""
     found: dict[str, list[Sentence]] = {}
     for fault in faults:
-        field = _field_of(fault.at, fields)
-        plain = Sentence(en=fault.en.removeprefix(IN_FILE.en), zh=fault.zh.removeprefix(IN_FILE.zh), at=fault.at)
+        field = _input_of(field_of(fault), fields)
+        plain = Sentence(en=fault.en.removeprefix(IN_FILE.en), zh=fault.zh.removeprefix(IN_FILE.zh))
         if plain not in found.setdefault(field, []):
             found[field].append(plain)
     return found
@@ -264,7 +264,7 @@ IN_FILE = Sentence(en="submission.toml: ", zh="submission.toml：")
 ENDS = {"range": "low", "label": "label_en"}
 
 
-def _field_of(at: str, fields: Fields) -> str:
+def _input_of(at: str, fields: Fields) -> str:
     table, _, rest = at.partition(".")
     if table == "features":
         for place, row in enumerate(rows_of("feature", fields)):

@@ -13,7 +13,7 @@ from api.work import Worker, ask_for_packed, zip_of_job
 from governance.drafts import BeingExamined, DraftBook, DraftLimits, DraftsFull
 from governance.jobs import Job, JobState
 from model_registry.unpacking import pack_submission
-from policies.errors import Malformed, NotFound
+from policies.errors import Malformed, NotFound, field_of
 from policies.roles import NotAllowed, Person, Role
 from tests.governance.factories import OFFICER, House, a_directory
 
@@ -194,7 +194,7 @@ class TestHandIn:
         job = hand_in(house, draft, folder, lin)
         Worker(house.service).work_once()
         assert drafts.seen_by(draft, lin).job == job.id
-        assert [fault.at for fault in house.service.jobs.get(job.id).faults] == ["data.label", "data.label"]
+        assert [field_of(fault) for fault in house.service.jobs.get(job.id).faults] == ["data.label", "data.label"]
 
     def test_while_it_is_examined_nothing_changes(self, house: House, lin: Person, tmp_path: Path) -> None:
         drafts = house.service.drafts

@@ -8,7 +8,7 @@ import pytest
 
 from model_registry.by_address import declaration_by_address
 from policies.declaration import read_declaration
-from policies.errors import Malformed
+from policies.errors import Malformed, field_of
 
 
 def said(uri: object = "models:/gas-leak/3", **changes: Any) -> dict[str, Any]:
@@ -50,7 +50,7 @@ class TestDeclarationByAddress:
         )
         with pytest.raises(Malformed) as refused:
             declaration_by_address(wrong)
-        found = {fault.at for fault in refused.value.faults}
+        found = {field_of(fault) for fault in refused.value.faults}
         assert found == {
             "uri",
             "model.artifact",
@@ -68,7 +68,7 @@ class TestDeclarationByAddress:
     def test_refuses_what_is_no_address_of_a_model(self, uri: object) -> None:
         with pytest.raises(Malformed) as refused:
             declaration_by_address(said(uri))
-        assert [fault.at for fault in refused.value.faults] == ["uri"]
+        assert [field_of(fault) for fault in refused.value.faults] == ["uri"]
 
     @pytest.mark.parametrize(
         "name",
@@ -77,10 +77,10 @@ class TestDeclarationByAddress:
     def test_refuses_names_that_could_lead_elsewhere(self, name: str) -> None:
         with pytest.raises(Malformed) as refused:
             declaration_by_address(said(data={"evaluation": name, "label": "harmed"}))
-        assert [fault.at for fault in refused.value.faults] == ["data.evaluation"]
+        assert [field_of(fault) for fault in refused.value.faults] == ["data.evaluation"]
 
     @pytest.mark.parametrize("part", ["model", "use", "data"])
     def test_tables_that_are_none(self, part: str) -> None:
         with pytest.raises(Malformed) as refused:
             declaration_by_address(said(**{part: "text"}))
-        assert any(part in fault.at for fault in refused.value.faults)
+        assert any(part in field_of(fault) for fault in refused.value.faults)

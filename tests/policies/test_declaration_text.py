@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from policies.declaration_text import declaration_text
-from policies.errors import Malformed
+from policies.errors import Malformed, field_of
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
 PLAIN = TEXTS | st.booleans() | st.integers(-(2**63), 2**63 - 1) | st.floats(allow_nan=False)
@@ -38,7 +38,7 @@ class TestDeclarationText:
         wrong = {"model": {"name": b"x", "threshold": 2**64}, "use": {"site": "\ud800"}}
         with pytest.raises(Malformed) as refused:
             declaration_text(wrong)
-        assert [(fault.at, fault.en.partition(";")[0]) for fault in refused.value.faults] == [
+        assert [(field_of(fault), fault.en.partition(";")[0]) for fault in refused.value.faults] == [
             ("model.name", "model.name is a bytes"),
             ("model.threshold", "model.threshold is a number out of range"),
             ("use.site", "use.site holds half a character"),

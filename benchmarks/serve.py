@@ -4,7 +4,8 @@
     python -m benchmarks.serve --kserve OTHER/bin/python --bentoml ANOTHER/bin/python --workers 2
 
 Governed means: exact attributions of every row and a durable sealed trace before the answer. The others only predict.
-Starts every server by itself with one worker (ours once more with as many as asked for), warms it up, and takes turns.
+Starts every server with one worker (ours once more with as many as asked for). They take turns: two seconds to warm up,
+then the run that counts, while the others' processes are stopped.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ import pandas as pd
 from benchmarks.bare_servers import (
     Server,
     Table,
+    alone,
     bentoml_bare,
     fastapi_bare,
     free_port,
@@ -175,11 +177,11 @@ def compare(rows: int, asked: argparse.Namespace, root: Path) -> None:
             servers.append(enter(bentoml_bare(folder, model, tables, asked.bentoml)))
         for connections in (1, 16):
             found: dict[str, list[Measured]] = {server.name: [] for server in servers}
-            for server in servers:
-                load(server, connections, 2, folder)
             for _ in range(asked.rounds):
                 for server in servers:
-                    found[server.name].append(load(server, connections, asked.seconds, folder))
+                    with alone(server, servers):
+                        load(server, connections, 2, folder)
+                        found[server.name].append(load(server, connections, asked.seconds, folder))
             show(rows, connections, found, ours.name)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ from sqlalchemy.pool import QueuePool
 from audit.guards import guards
 from audit.tables import metadata
 from policies.errors import Malformed, Sentence, Unavailable
+
+LOOK_SECONDS = 0.0002
+"""How often a writer looks whether SQLite's write lock is free, at first; it is held for about a millisecond."""
 
 WAIT_SECONDS = 30
 """How long a writer waits for another before it gives up."""
@@ -39,13 +43,15 @@ Rows = Callable[..., list[tuple[Any, ...]]]
 """Reads with one statement, written with `?`, and its values."""
 
 _WRITES = "mingjing_writes"
+_PATIENT = f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}"
+
 _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",  # NORMAL loses acknowledged commits when the power goes
     "PRAGMA foreign_keys = ON",
     "PRAGMA recursive_triggers = ON",  # else INSERT OR REPLACE slips past the guards
     "PRAGMA secure_delete = ON",
-    f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}",
+    _PATIENT,
     "PRAGMA cache_size = -32000",
     f"PRAGMA wal_autocheckpoint = {LONGEST_WAL}",
 )
@@ -214,7 +220,7 @@ class Writer:
             self._connection = self._database.engine.raw_connection()
             self._cursor = self._connection.cursor()
         if self._sqlite:
-            self._cursor.execute("BEGIN IMMEDIATE")
+            _lock_sqlite(self._cursor.execute)
         else:
             self._cursor.execute("SELECT pg_advisory_xact_lock(4993446713310306919)")
 
@@ -315,7 +321,36 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    if writes:
+        _lock_sqlite(connection.exec_driver_sql)
+    else:
+        connection.exec_driver_sql("BEGIN")
+
+
+def _lock_sqlite(execute: Callable[[str], object]) -> None:
+    """Begin with SQLite's write lock, looking for it often.
+
+    SQLite by itself waits up to a tenth of a second between two looks, and under load always comes too late.
+    """
+    began = time.monotonic()
+    execute("PRAGMA busy_timeout = 0")
+    try:
+        while True:
+            try:
+                execute("BEGIN IMMEDIATE")
+                return
+            except (sqlite3.OperationalError, OperationalError) as held:
+                waited = time.monotonic() - began
+                if not _is_held(held) or waited > WAIT_SECONDS:
+                    raise
+            time.sleep(LOOK_SECONDS if waited < 1 else 10 * LOOK_SECONDS)
+    finally:
+        execute(_PATIENT)
+
+
+def _is_held(wrong: sqlite3.OperationalError | OperationalError) -> bool:
+    code = getattr(wrong.orig if isinstance(wrong, OperationalError) else wrong, "sqlite_errorcode", 0)
+    return bool(code & 0xFF == sqlite3.SQLITE_BUSY)
 
 
 def _prepare_postgresql(connection: Any, _record: object) -> None:

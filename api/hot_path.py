@@ -115,7 +115,7 @@ class HotPath:
             await _send(send, said_no(path, fault, headers))
             return
         call = Call(path, scope["query_string"], headers, body)
-        asked = read_call(call)
+        asked = self._read(call)
         if asked is None:
             await self._app(scope, _again(body, receive), send)
             return
@@ -133,7 +133,7 @@ class HotPath:
         `answered` gets the answer, once and in some other thread. Only for the thread of the event loop.
         """
         person = self._remembered(_token_of(call.headers))
-        asked = read_call(call) if person is not None else None
+        asked = self._read(call) if person is not None else None
         if person is None or asked is None:
             return False
         ask = _request(call, asked, person)
@@ -151,6 +151,11 @@ class HotPath:
             asyncio.get_running_loop().call_soon(self._hand_over)
         self._together.append(waiting)
         return True
+
+    def _read(self, call: Call) -> Asked | None:
+        """Return what a common call asks; None where it is another, or where others would wait behind it."""
+        asked = read_call(call)
+        return None if asked is None or self._service.serving.takes_long(asked.model) else asked
 
     def _hand_over(self) -> None:
         """Hand over what came in one turn of the event loop at once, so that it is decided at once too."""

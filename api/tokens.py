@@ -34,6 +34,9 @@ ONCE_LASTS = timedelta(hours=1)
 USED_NOTED_EVERY = timedelta(minutes=5)
 """How exactly the last use of a token or session is kept: a write at each call would cost more than it says."""
 
+NOTE_WAITS = 0.02
+"""Seconds that noting it waits for other writers; then the next call notes it. An alarm waits for nothing longer."""
+
 ID_DIGITS = 16
 LONGEST_NOTE = 200
 MOST_NARROWED = 100
@@ -190,10 +193,10 @@ class Tokens:
 
     def _note_use(self, digest: str, moment: int) -> None:
         try:
-            with self._database.writing() as connection:
+            with self._database.writing(wait=NOTE_WAITS) as connection:
                 connection.execute(update(tokens).where(tokens.c.digest == digest).values(used=moment))
         except (SQLAlchemyError, Unavailable):
-            # A database that only reads still knows who asks; a plant's call must not fail for a note.
+            # A database that only reads still knows who asks; a plant's call must not fail or wait for a note.
             return
 
 

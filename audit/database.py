@@ -42,7 +42,7 @@ LONGEST_WAL = 8000
 Rows = Callable[..., list[tuple[Any, ...]]]
 """Reads with one statement, written with `?`, and its values."""
 
-_WRITES = "mingjing_writes"
+_WAITS = "mingjing_waits"
 _PATIENT = f"PRAGMA busy_timeout = {WAIT_SECONDS * 1000}"
 
 _PRAGMAS = (
@@ -100,9 +100,15 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """A connection that holds the write lock from the start and commits at the end, or undoes everything."""
-        with self.engine.connect().execution_options(**{_WRITES: True}) as connection, connection.begin():
+    def writing(self, wait: float | None = None) -> Iterator[Connection]:
+        """A connection that holds the write lock from the start and commits at the end, or undoes everything.
+
+        `wait` is how many seconds it waits for another writer, `WAIT_SECONDS` when nothing is said.
+        """
+        options = {_WAITS: WAIT_SECONDS if wait is None else wait}
+        with self.engine.connect().execution_options(**options) as connection, connection.begin():
+            if wait is not None and self.dialect == "postgresql":
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{int(wait * 1000)}ms'")
             yield connection
 
     def rows(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
@@ -220,7 +226,7 @@ class Writer:
             self._connection = self._database.engine.raw_connection()
             self._cursor = self._connection.cursor()
         if self._sqlite:
-            _lock_sqlite(self._cursor.execute)
+            _lock_sqlite(self._cursor.execute, WAIT_SECONDS)
         else:
             self._cursor.execute("SELECT pg_advisory_xact_lock(4993446713310306919)")
 
@@ -320,14 +326,14 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    writes = connection.get_execution_options().get(_WRITES, False)
-    if writes:
-        _lock_sqlite(connection.exec_driver_sql)
+    wait = connection.get_execution_options().get(_WAITS)
+    if wait is not None:
+        _lock_sqlite(connection.exec_driver_sql, wait)
     else:
         connection.exec_driver_sql("BEGIN")
 
 
-def _lock_sqlite(execute: Callable[[str], object]) -> None:
+def _lock_sqlite(execute: Callable[[str], object], wait: float) -> None:
     """Begin with SQLite's write lock, looking for it often.
 
     SQLite by itself waits up to a tenth of a second between two looks, and under load always comes too late.
@@ -341,7 +347,7 @@ def _lock_sqlite(execute: Callable[[str], object]) -> None:
                 return
             except (sqlite3.OperationalError, OperationalError) as held:
                 waited = time.monotonic() - began
-                if not _is_held(held) or waited > WAIT_SECONDS:
+                if not _is_held(held) or waited > wait:
                     raise
             time.sleep(LOOK_SECONDS if waited < 1 else 10 * LOOK_SECONDS)
     finally:

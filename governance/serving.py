@@ -111,6 +111,7 @@ class Serving:
         self._keys = keys
         self._altered = altered
         self._loaded: dict[str, _Loaded] = {}
+        self._sampled: set[str] = set()
         self._in_flight: set[str] = set()
         self._verifying = threading.Lock()
 
@@ -323,6 +324,10 @@ class Serving:
         self._inference.empty_spool()
         self._hurried.catch_up(self._log)
 
+    def takes_long(self, model: str) -> bool:
+        """Return whether the model now in memory is asked many times for one answer: nobody should wait behind it."""
+        return model in self._sampled
+
     def pseudonym_of(self, subject: object) -> str:
         """Return the pseudonym that new decisions about a person carry.
 
@@ -420,6 +425,7 @@ class Serving:
         return loaded, False
 
     def _served(self, permit: Permit, record: SubmissionRecord, predictor: Predictor) -> ServedModel:
+        (self._sampled.discard if predictor.exact else self._sampled.add)(permit.model)
         declaration = record.declaration
         names = predictor.feature_names
         threshold = permit.conditions.threshold

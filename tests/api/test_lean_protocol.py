@@ -212,6 +212,15 @@ class TestAnswers:
         assert headers[header.lower()] == expected.headers[header]
         assert headers["content-type"] == expected.headers["content-type"]
 
+    def test_about_models_that_take_long_come_from_the_ordinary_road(
+        self, doors: Doors, caller: Caller, taken: list[bool], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Whoever asks a quick model does not wait behind them."""
+        monkeypatch.setattr(doors.house.service.serving, "_sampled", {"gas-leak"})
+        caller.send(caller.request(rows_of(1)))
+        assert caller.answer()[0] == 200
+        assert taken == [False]
+
     def test_every_one_has_its_trace(self, doors: Doors, caller: Caller) -> None:
         caller.send(caller.request(rows_of(2)))
         for id in caller.answer()[2]["decision_ids"]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from typing import Any
@@ -13,6 +14,7 @@ from starlette.testclient import TestClient
 
 from api.app import create_app
 from api.patience import Patience
+from audit import database
 from audit.alarms_only import OVERLOAD
 from governance.callers_rows import NamedRows
 from governance.micro_batches import LONGEST_QUEUE, Overloaded, Request
@@ -22,9 +24,12 @@ from tests.governance.factories import PURPOSE, SENSORS, House, rows, someone
 URL = "/v1/models/gas-leak/invocations"
 FRAME = rows(12, seed=9)[list(SENSORS)]
 SPLIT = {"dataframe_split": {"columns": list(SENSORS), "data": FRAME.to_numpy().tolist()}}
+ORDINARY = {"sent_by": "plc-7"}
+"""What the ordinary reader passes over, and the lean road does not know."""
+
 FORMS = {
     "lean": (URL, SPLIT),
-    "ordinary": (URL, {"instances": FRAME.to_numpy().tolist()}),
+    "ordinary": (URL, {"instances": FRAME.to_numpy().tolist(), **ORDINARY}),
     "tensors": (
         "/v2/models/gas-leak/infer",
         {"inputs": [{"name": "x", "shape": [12, 2], "datatype": "FP64", "data": FRAME.to_numpy().ravel().tolist()}]},
@@ -93,7 +98,7 @@ class TestHangingLog:
         url, body = FORMS[form]
         body = {
             "lean": {"dataframe_split": {"columns": list(SENSORS), "data": quiet.tolist()}},
-            "ordinary": {"instances": quiet.tolist()},
+            "ordinary": {"instances": quiet.tolist(), **ORDINARY},
             "tensors": {
                 "inputs": [
                     {"name": "x", "shape": list(quiet.shape), "datatype": "FP64", "data": quiet.ravel().tolist()}
@@ -105,6 +110,19 @@ class TestHangingLog:
         assert answer.status_code == 503
         assert int(answer.headers["retry-after"]) >= 1
         assert (answer.json()["fallback"], answer.json()["reason"]) == ("manual_control", "overload")
+
+    def test_a_token_that_nobody_used_yet_waits_for_no_lock(
+        self, house: House, plant: TestClient, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """When a token was used last is noted in the database now and then; an alarm must not wait for that."""
+        monkeypatch.setattr(database, "WAIT_SECONDS", 3600)
+        answers: list[int] = []
+        calls = threading.Thread(target=lambda: answers.append(plant.post(URL, json=SPLIT).status_code))
+        with hanging_log(house):
+            calls.start()
+            calls.join(timeout=60)
+            assert answers == [200]
+        calls.join()
 
     def test_the_log_says_afterwards_how_much_went_past_it(self, house: House, plant: TestClient) -> None:
         with hanging_log(house):

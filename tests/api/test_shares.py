@@ -13,7 +13,7 @@ from api.app import create_app
 from api.patience import Patience
 from api.shares import Shares
 from policies.roles import Role
-from tests.api.test_overload import FORMS, FRAME, flags_of, verdicts
+from tests.api.test_overload import FORMS, FRAME, ORDINARY, flags_of, verdicts
 from tests.governance.factories import House
 
 
@@ -56,7 +56,7 @@ def held(house: House, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[TestCl
     for one in held:
         one.start()
     for _ in held:
-        begun.acquire()
+        assert begun.acquire(timeout=60)
     yield clients[0], clients[1]
     over.set()
     for one in held:
@@ -74,7 +74,7 @@ class TestBeyondAShare:
 
     def test_without_an_alarm_the_caller_is_told_429(self, house: House, held: tuple[TestClient, TestClient]) -> None:
         quiet = FRAME.to_numpy()[[not alarm for alarm in verdicts(house)]].tolist()
-        answer = held[0].post(FORMS["ordinary"][0], json={"instances": quiet})
+        answer = held[0].post(FORMS["ordinary"][0], json={"instances": quiet, **ORDINARY})
         assert answer.status_code == 429
         assert answer.headers["retry-after"] == "1"
         said = answer.json()

@@ -84,6 +84,12 @@ class TestServed:
         assert trace.method == "permutation"
         assert trace.standard_error is not None
 
+    def test_is_known_to_take_long(self, house: House, served: Any) -> None:
+        serving = house.service.serving
+        assert not serving.takes_long(served.model)
+        serving.served(served.model, PLANT)
+        assert serving.takes_long(served.model)
+
     def test_replays_alike_and_survives_a_new_process(self, house: House, served: Any) -> None:
         decided = house.decide(X=FRAME)
         worker_of(house, served).close()

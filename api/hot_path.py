@@ -180,13 +180,14 @@ class HotPath:
         """See who waited too long: one look for all of them, instead of a timer for each."""
         self._looks, now = False, time.monotonic()
         for waiting in [waiting for waiting in self._taken.copy() if waiting.due <= now]:
-            if self._taken.pop(waiting, waiting) is None:  # else it was answered just now
+            if waiting in self._taken:  # else it was answered just now
                 self._hurry(waiting)
         if self._taken:
             self._look_later()
 
     def _hurry(self, waiting: _Waiting, *, beyond_share: bool = False) -> None:
-        """Answer the alarms of a call past every queue."""
+        """Answer the alarms of a call past every queue, once: what is hurried is not looked at again."""
+        self._taken.pop(waiting, None)
 
         def alarms() -> None:
             try:

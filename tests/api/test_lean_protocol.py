@@ -6,6 +6,7 @@ import gc
 import json
 import socket
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,10 +15,11 @@ import pytest
 from starlette.testclient import TestClient
 
 from api import hot_path
-from api.hot_path import HotPath
+from api.hot_path import LOOK_SECONDS, HotPath
 from api.lean_calls import Asked, Call
 from api.lean_protocol import LARGEST, LeanProtocol
-from governance.micro_batches import Request
+from api.patience import Patience
+from governance.micro_batches import Overloaded, Request
 from policies.roles import Role
 from tests.api.doors import Doors, rows_of
 from tests.api.listening import listening
@@ -246,6 +248,23 @@ class TestAnswers:
         finally:
             gc.enable()
         assert left < 10
+
+    def test_beyond_a_full_queue_are_those_of_the_alarms_once(
+        self, doors: Doors, caller: Caller, taken: list[bool], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def full(*_: Any) -> None:
+            raise Overloaded
+
+        hurried: list[Any] = []
+        alarms = HotPath._alarms_of
+        monkeypatch.setattr(HotPath, "_alarms_of", lambda road, ask: hurried.append(ask) or alarms(road, ask))
+        monkeypatch.setattr(doors.client.app.state.batches, "ask", full)
+        monkeypatch.setattr(Patience, "for_rows", lambda *_: 0.0)
+        caller.send(caller.request(rows_of(3)))
+        assert caller.answer()[0] in (200, 503)
+        time.sleep(3 * LOOK_SECONDS)
+        assert taken == [True]
+        assert len(hurried) == 1
 
     def test_a_stranger_gets_none(self, port: int) -> None:
         stranger = Caller(port, "mj_unknown")

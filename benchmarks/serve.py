@@ -96,10 +96,15 @@ def mingjing(*words: str, data: Path) -> dict[str, object]:
     return found
 
 
+def data_of(folder: Path, workers: int = 1) -> Path:
+    """Where a governed server of so many workers keeps its data."""
+    return folder / f"data-{workers}"
+
+
 @contextmanager
 def governed(folder: Path, submission: Path, bodies: tuple[str, ...], *, workers: int = 1) -> Iterator[Server]:
     """Mingjing with a permit for the model."""
-    data = folder / f"data-{workers}"
+    data = data_of(folder, workers)
     made = mingjing("submit", str(submission), data=data)
     mingjing("verdict", str(made["submission"]), "approve", "--reason", "benchmark", data=data)
     token = str(mingjing("user", "add", "bench", "--role", "service", data=data)["token"])

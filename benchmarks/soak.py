@@ -32,7 +32,7 @@ from audit.trace_log import TraceLog, open_log
 from audit.verify import verify_bundle
 from benchmarks.bare_servers import Server, named
 from benchmarks.log_append import system_clock
-from benchmarks.serve import NAMES, governed, make_submission, tables_of
+from benchmarks.serve import NAMES, data_of, governed, make_submission, tables_of
 
 SHARE = 0.7
 CONNECTIONS = 16
@@ -178,8 +178,8 @@ def main() -> None:
         folder = Path(root)
         with governed(folder, make_submission(folder / "submission"), named(tables_of(1), NAMES)) as server:
             capacity, sizes = asyncio.run(soak(server, asked.seconds, seen))
-        database = open_database(f"sqlite:///{folder / 'data' / 'mingjing.db'}")
-        log = open_log(folder / "data", database, system_clock, "soak", tend=False)
+        database = open_database(f"sqlite:///{data_of(folder) / 'mingjing.db'}")
+        log = open_log(data_of(folder), database, system_clock, "soak", tend=False)
         wrong = seen.errors + proven(log, seen.ids)
         entries = log.size()
         log.close()
